@@ -1,0 +1,237 @@
+"""How soon is a bad green rolled back, and how often a good one? `PYTHONPATH=src python -m bench.detection`.
+
+Ours beside the oracle (the same test, told both true rates), on the same requests, at 10 % of the traffic and alpha
+1 %; then ours beside Flagger's rule and Kayenta's judge on the same minutes. Everything is drawn from fixed seeds.
+`--quick` draws a tenth of it, `--json FILE` puts the figures into the list in FILE, in place of earlier ones of their
+names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from bench.rivals import flagger, kayenta
+from bench.streams import BLUE, Oracle, Ours, follow, past
+
+from ops.evidence.counts import Counts
+from ops.evidence.judgement import Evidence, Policy
+from ops.evidence.nulls import Harm
+
+BLUES = (0.001, 0.005, 0.01)
+GREENS = (0.02, 0.05, 0.1, 0.5, 1.0)
+HISTORY = 2000
+MINUTES = 60
+SEED = 20130101
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the bench: ours, what it is measured against, the aim, and whether it is met."""
+
+    name: str
+    value: float
+    reference: float
+    ratio: float
+    aim: str
+    holds: bool
+
+
+def speed(harm: Harm, history: int, runs: int) -> list[Figure]:
+    """Print the table of requests until rollback, ours over the oracle's, and return its figures."""
+    print(
+        f"\ngreen requests until rollback, ours / oracle; tolerance {harm.tolerance:g}, history of {history:,} requests"
+    )
+    print("blue \\ green " + "".join(f"{green:>22.0%}" for green in GREENS))
+    ratios: list[float] = []
+    failing: list[float] = []
+    for blue in BLUES:
+        cells = []
+        for green in GREENS:
+            few = max(runs // 3, 100) if green <= 0.02 else runs
+            theirs = follow(Oracle(harm, blue, green, few), (blue, green), few, 10**6, SEED).at.mean().item()
+            test = Ours(harm, past(blue, history, few, SEED + 1), history)
+            mine = follow(test, (blue, green), few, 10**6, SEED).at.mean().item()
+            ratios.append(mine / theirs)
+            cells.append(f"{mine:8.1f} /{theirs:7.1f} {mine / theirs:5.2f}")
+            if green == 1:
+                failing.append(mine)
+        print(f"{blue:12.1%} " + "".join(cells))
+    mean, worst, bad = math.exp(float(np.log(ratios).mean())), max(ratios), max(failing)
+    print(f"geometric mean {mean:.3f} (aim 1.25), worst {worst:.3f} (aim 1.5); all failing: {bad:.2f} bad (aim 3)")
+    name = f"rollback, tolerance {harm.tolerance:g}, {'with' if history else 'without'} history"
+    return [
+        Figure(f"{name}: geometric mean", mean, 1.0, mean, "at most 1.25 times the oracle", mean <= 1.25),
+        Figure(f"{name}: worst cell", worst, 1.0, worst, "at most 1.5 times the oracle", worst <= 1.5),
+        Figure(f"{name}: bad requests of a failing green", bad, 2.0, bad / 2, "at most 3 on average", bad <= 3),
+    ]
+
+
+def false_rollbacks(harm: Harm, blue: float, green: float, history: int, runs: int, requests: int) -> Figure:
+    """Follow a green that is just tolerable for many requests, and return how many were rolled back."""
+    test = Ours(harm, past(blue, history, runs, SEED + 2), history)
+    share = float(follow(test, (blue, green), runs, requests, SEED + 3).ended.mean())
+    print(f"  blue {blue:.1%}, green {green:.1%}, tolerance {harm.tolerance:g}, history {history:5,}: {share:.2%}")
+    name = f"false rollbacks, blue {blue:.1%}, green {green:.1%}, tolerance {harm.tolerance:g}, history {history}"
+    return Figure(name, share, 0.01, share / 0.01, f"at most 1 % in {requests:,} requests", share <= 0.01)
+
+
+def turns_bad(after: int, runs: int) -> Figure:
+    """Return how soon a green is rolled back that was good for long: 0.5 %, then 5 %."""
+    harm = Harm()
+    limit = after + 20_000
+    test = Ours(harm, past(0.005, HISTORY, runs, SEED), HISTORY)
+    stops = follow(test, (0.005, 0.05), runs, limit, SEED, turns_bad_after=after)
+    late = stops.at[stops.at > after] - after
+    theirs = follow(Oracle(harm, 0.005, 0.05, 1000), (0.005, 0.05), 1000, 10**6, SEED).at.mean().item()
+    mine = float(late.mean())
+    print(f"  good for {after:,} requests, then 5 % bad: {mine:.0f} requests more (oracle from the start {theirs:.0f})")
+    return Figure(
+        f"turns bad after {after:,}", mine, theirs, mine / theirs, "at most 6 times the oracle", mine <= 6 * theirs
+    )
+
+
+@dataclass
+class Judge:
+    """What one way of judging did with many rollouts."""
+
+    minutes: list[int]
+    bad: list[int]
+    missed: int = 0
+
+    def seen(self, minute: int | None, green_bad: Sequence[int]) -> None:
+        """Count a rollout of which each minute's bad requests are given, rolled back at the end of `minute`."""
+        self.missed += minute is None
+        self.minutes.append(minute or MINUTES)
+        self.bad.append(int(sum(green_bad[: minute or MINUTES])))
+
+    def __str__(self) -> str:
+        caught = f"{1 - self.missed / len(self.minutes):5.0%}"
+        return f"{caught} {np.mean(self.minutes):6.1f} {np.mean(self.bad):9.0f}"
+
+
+def ours_by_minutes(
+    history: Counts, n: int, blue_bad: Sequence[int], green_bad: Sequence[int]
+) -> tuple[int | None, bool]:
+    """Return the minute of the rollback, and whether green was shown to be safe before, from counts by minute."""
+    evidence = Evidence.start(Policy(), {"error": history})
+    safe = False
+    for minute, (bad, worse) in enumerate(zip(blue_bad, green_bad, strict=True), start=1):
+        evidence = evidence.update({"error": (Counts(BLUE * n, int(bad)), Counts(n, int(worse)))})
+        answer = evidence.verdict().answer
+        if answer == "bad":
+            return minute, safe
+        safe = safe or answer == "good"
+    return None, safe
+
+
+def rivals(rate: int, runs: int) -> list[Figure]:
+    """Print ours beside Flagger and Kayenta at `rate` requests a second, 10 % of them green's; return the figures."""
+    n = rate * 60 // 10
+    chance = np.random.default_rng(SEED + rate)
+    print(f"\n{rate:,} requests/s, {MINUTES} minutes at 10 %: rolled back, after how many minutes and bad requests")
+    print(f"{'blue':>6} {'green':>6} {'ours':>22} {'Flagger':>22} {'Kayenta':>22}")
+    figures = []
+    served = {"ours": 0.0, "Flagger": 0.0, "Kayenta": 0.0}
+    wrong = {"ours": 0, "Flagger": 0, "Kayenta": 0}
+    held = {"ours": 0, "Flagger": 0}
+    healthy = 0
+    for blue in BLUES:
+        for green in (blue, *GREENS):
+            judges = {name: Judge([], []) for name in served}
+            for _ in range(runs):
+                blue_bad, green_bad = chance.binomial(BLUE * n, blue, MINUTES), chance.binomial(n, green, MINUTES)
+                history = Counts(HISTORY, int(chance.binomial(HISTORY, blue)))
+                mine, safe = ours_by_minutes(history, n, blue_bad.tolist(), green_bad.tolist())
+                strikes, halted = flagger(green_bad / n)
+                judges["ours"].seen(mine, green_bad.tolist())
+                judges["Flagger"].seen(strikes, green_bad.tolist())
+                judges["Kayenta"].seen(kayenta(blue_bad / (BLUE * n), green_bad / n), green_bad.tolist())
+                if green == blue:
+                    held["ours"] += mine is None and not safe
+                    held["Flagger"] += strikes is None and halted
+            line = "".join(f"{judge!s:>23}" for judge in judges.values())
+            print(f"{blue:6.1%} {green:6.1%} {line}" + ("   (healthy)" if green == blue else ""), flush=True)
+            if green == blue:
+                healthy += runs
+                for name, judge in judges.items():
+                    wrong[name] += runs - judge.missed
+            else:
+                for name, judge in judges.items():
+                    served[name] += float(np.mean(judge.bad)) / (len(BLUES) * len(GREENS))
+    print(
+        f"healthy greens rolled back: ours {wrong['ours'] / healthy:.0%}, Flagger {wrong['Flagger'] / healthy:.0%}, "
+        f"Kayenta {wrong['Kayenta'] / healthy:.0%}; held but not rolled back: ours (not shown safe in an hour) "
+        f"{held['ours'] / healthy:.0%}, Flagger (a failed check) {held['Flagger'] / healthy:.0%}"
+    )
+    for name in ("Flagger", "Kayenta"):
+        ratio = served["ours"] / served[name]
+        figures.append(
+            Figure(
+                f"bad requests served at {rate:,}/s, beside {name}",
+                served["ours"],
+                served[name],
+                ratio,
+                "fewer than theirs",
+                ratio < 1,
+            )
+        )
+        share, theirs = wrong["ours"] / healthy, wrong[name] / healthy
+        figures.append(
+            Figure(
+                f"healthy greens rolled back at {rate:,}/s, beside {name}",
+                share,
+                theirs,
+                share / theirs if theirs else float(share > 0),
+                "at most 1 %, and chance",
+                share <= 0.01 + 3 * math.sqrt(0.01 / healthy),
+            )
+        )
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the bench; 0 when every aim holds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="draw a tenth")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="put the figures into the list in FILE")
+    options = parser.parse_args(argv)
+    started = time.perf_counter()
+    less = 10 if options.quick else 1
+    figures = [
+        figure
+        for tolerance in (0.0, 0.001)
+        for history in (HISTORY, 0)
+        for figure in speed(Harm(tolerance), history, 6000 // less)
+    ]
+    print(f"\nrolled back though tolerable, {100_000 // less:,} requests, {2000 // less:,} rollouts (aim: at most 1 %)")
+    figures += [
+        false_rollbacks(Harm(tolerance), blue, blue + tolerance, history, 2000 // less, 100_000 // less)
+        for tolerance, blue in ((0.0, 0.001), (0.0, 0.01), (0.001, 0.001))
+        for history in (HISTORY, 0)
+    ]
+    print("\na green that turns bad late")
+    figures += [turns_bad(after // less, 1000 // less) for after in (1000, 100_000)]
+    for rate in (10, 100, 1000):
+        figures += rivals(rate, 50 // (5 if options.quick else 1))
+    missed = [figure for figure in figures if not figure.holds]
+    print(f"\n{len(figures) - len(missed)} of {len(figures)} aims hold, {time.perf_counter() - started:.0f} s")
+    for figure in missed:
+        print(f"missed: {figure.name}: {figure.value:.4g}, {figure.aim}")
+    if options.json:
+        before = json.loads(options.json.read_text()) if options.json.exists() else []
+        names = {figure.name for figure in figures}
+        kept = [figure for figure in before if figure["name"] not in names]
+        options.json.write_text(json.dumps([*kept, *map(asdict, figures)], indent=1) + "\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

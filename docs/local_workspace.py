@@ -1,0 +1,129 @@
+"""Write docs/local-workspace.md: which operations of the SDK the local workspace does, and the test that shows each.
+
+`python docs/local_workspace.py` writes the page anew. An operation is done when a test of tests/local calls it through
+the unmodified SDK; nothing here is filled in by hand but the page's words.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import azure.ai.ml
+from azure.ai.ml import MLClient
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/local-workspace.md"
+# The groups that the flow is made of. All the others are answered with 501, which names the operation.
+GROUPS = (
+    "jobs",
+    "models",
+    "environments",
+    "data",
+    "datastores",
+    "compute",
+    "online_endpoints",
+    "online_deployments",
+    "workspaces",
+)
+_CALL = re.compile(r"(\w+)\.(\w+)$")
+WORDS = """\
+# The local workspace
+
+`python -m local start` opens a workspace on this machine that the Azure ML SDK, unmodified, takes for a real one. It
+runs jobs, keeps models and serves deployments for real. What it does not do: pipelines, sweeps, AutoML, batch
+endpoints, schedules, registries, feature stores, Kubernetes, images (everything runs in the project's own
+interpreter, whatever the environment says), private networks, roles. Each of these is answered with 501 and the
+operation's name.
+
+## For other programs
+
+`python -m local status --json` gives what a client needs. A plain `MLClient`:
+
+```python
+import json, subprocess, sys, time
+from azure.ai.ml import MLClient
+from azure.core.credentials import AccessToken
+
+found = json.loads(subprocess.check_output([sys.executable, "-m", "local", "status", "--json"]))
+
+class Token:
+    def get_token(self, *scopes, **options):
+        return AccessToken(open(found["token_file"]).read().strip(), int(time.time()) + 3600)
+
+# REQUESTS_CA_BUNDLE must name the file found["ca_bundle"] before this process starts.
+client = MLClient(
+    Token(),
+    found["subscription_id"],
+    found["resource_group"],
+    found["workspace_name"],
+    cloud="local",
+    cloud_metadata=found["cloud_metadata"],
+)
+print(client.workspaces.get(found["workspace_name"]).name)
+```
+
+The same by hand, with nothing but curl:
+
+```bash
+status() { python -m local status --json | python -c "import json, sys; print(json.load(sys.stdin)['$1'])"; }
+workspace="/subscriptions/$(status subscription_id)/resourceGroups/$(status resource_group)"
+workspace="$workspace/providers/Microsoft.MachineLearningServices/workspaces/$(status workspace_name)"
+curl --silent --cacert "$(status ca_bundle)" --header "Authorization: Bearer $(cat "$(status token_file)")" \\
+  "$(status arm)$workspace/jobs?api-version=2024-01-01-preview"
+```
+
+Metrics of an endpoint are read as from Azure Monitor, through `azure-mgmt-monitor` (with the workspace's address as
+`base_url`) or `azure-monitor-querymetrics` (as `endpoint`): RequestsPerMinute by deployment, statusCode,
+statusCodeClass and modelStatusCode; RequestLatency and its P50, P90, P95 and P99 by deployment.
+
+## What is done
+
+Made by `python docs/local_workspace.py` from azure-ai-ml {version} and from the tests: an operation is done when a test
+calls it.
+"""
+
+
+def operations(group: str) -> list[str]:
+    """Return the public operations of one group of MLClient."""
+    kind = inspect.signature(getattr(MLClient, group).fget).return_annotation
+    found = getattr(azure.ai.ml.operations, kind) if isinstance(kind, str) else kind
+    return sorted(
+        name
+        for name in dir(found)
+        if not name.startswith("_") and inspect.isfunction(inspect.unwrap(getattr(found, name)))
+    )
+
+
+def shown() -> dict[tuple[str, str], str]:
+    """Return the first test that calls each (group, operation)."""
+    found: dict[tuple[str, str], str] = {}
+    for file in sorted((ROOT / "tests/local").rglob("test_*.py")):
+        tree = ast.parse(file.read_text())
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        # A test itself is a better witness than a fixture or a method that tests use.
+        for function in sorted(functions, key=lambda node: not node.name.startswith("test_")):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and (match := _CALL.search(ast.unparse(node.func))):
+                    where = f"{file.relative_to(ROOT).as_posix()}::{function.name}"
+                    found.setdefault((match[1], match[2]), where)
+    return found
+
+
+def page() -> str:
+    """Return the text of the page."""
+    lines = [WORDS.replace("{version}", azure.ai.ml.__version__)]
+    tests = shown()
+    for group in GROUPS:
+        lines += [f"### {group}", "", "| operation | done | test |", "|---|---|---|"]
+        for name in operations(group):
+            test = tests.get((group, name))
+            lines.append(f"| `{name}` | {'yes' if test else 'no'} | {f'`{test}`' if test else ''} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,125 @@
+"""Is it right? Each session answers one part of that; `nox -l` lists them, `nox` runs those that gate a change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv|virtualenv"
+# An interpreter that is not there is skipped, and nox says so; also in CI, where it would fail by default.
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+nox.options.sessions = ["lint", "types", "tests", "oldest", "e2e"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+CODE = ["src", "tests", "bench", "data", "demo", "tasks.py", "noxfile.py"]
+# Compiled modules make every process of a test start two to three times faster.
+WITH_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
+SCHEMAS = {
+    "github-workflows": "workflows/*.yml",
+    "github-actions": "actions/*/action.yml",
+    "dependabot": "dependabot.yml",
+}
+# Which workspace `nox -s azure` works on; it costs money there.
+AZURE = ["INVOKE_WORKSPACE", "INVOKE_RESOURCE_GROUP", "INVOKE_SUBSCRIPTION"]
+# Slow tests that have a session of their own.
+ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the unit tests."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "-m", "not slow", *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run the unit tests with the oldest dependencies that pyproject.toml allows."""
+    session.run_install("uv", "pip", "install", "--resolution", "lowest-direct", "-r", "pyproject.toml", external=True)
+    session.run_install("uv", "pip", "install", "--group", "dev", external=True)
+    session.run("pytest", "-m", "not slow", *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python="3.11")
+def e2e(session: nox.Session) -> None:
+    """Run the whole flow, row by row, on local workspaces made for it."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "-m", "slow", *ELSEWHERE, *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Check style, format and who imports whom."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("ruff", "check", *CODE)
+    session.run("ruff", "format", "--check", *CODE)
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session(python="3.11")
+def types(session: nox.Session) -> None:
+    """Check the types."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("mypy")
+
+
+@nox.session(python="3.11", default=False)
+def workflows(session: nox.Session) -> None:
+    """Check the workflows, then run them on this machine against a local workspace."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("actionlint")
+    session.run("zizmor", "--offline", "--strict-collection", "--persona=pedantic", ".github")
+    for kind, files in SCHEMAS.items():
+        found = [str(file) for file in sorted(Path(".github").glob(files))]
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{kind}", *found)
+    session.run("pytest", "tests/workflows", *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python="3.11", default=False)
+def azure(session: nox.Session) -> None:
+    """Run the whole flow on a real workspace and delete what it made; say so when there is none."""
+    missing = [name for name in AZURE if not os.environ.get(name)]
+    if missing:
+        session.skip(f"DID NOT RUN, nothing was proved about Azure: set {', '.join(missing)}, and sign in")
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "tests/azure", *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python="3.11", default=False)
+def lock(session: nox.Session) -> None:
+    """Write requirements.txt and requirements-dev.txt anew from pyproject.toml."""
+    session.install("uv")
+    compile_ = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
+    compile_ += ["--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header", "pyproject.toml"]
+    session.run(*compile_, *session.posargs, "-o", "requirements.txt")
+    session.run(
+        *compile_,
+        *session.posargs,
+        "--group",
+        "dev",
+        "--group",
+        "workflows",
+        "-c",
+        "requirements.txt",
+        "-o",
+        "requirements-dev.txt",
+    )
+
+
+@nox.session(python="3.11", default=False)
+def data(session: nox.Session) -> None:
+    """Make data/dev, data/prod and data/live anew; git shows whether anything changed."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("python", "data/prepare.py")
+
+
+@nox.session(python="3.11", default=False)
+def bench(session: nox.Session) -> None:
+    """Measure how soon a bad green is found, beside the oracle and two rivals; `nox -s bench -- quick` for a tenth."""
+    session.install("-r", "requirements-dev.txt")
+    chosen = ["--quick"] if "quick" in session.posargs else ["--json", "docs/benchmarks.json"]
+    session.run("python", "-m", "bench.detection", *chosen, env={**WITH_BYTECODE, "PYTHONPATH": "src"})

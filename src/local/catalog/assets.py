@@ -1,0 +1,238 @@
+"""Versioned assets: codes, environments, data and models. A version, once made, keeps its content."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from local.catalog.locations import Locator
+from local.errors import Conflict, Invalid, NotFound
+from local.storage.store import Document, Store
+from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
+from local.wire.place import Place
+
+# What the service calls each kind in its errors, and what may change in a version after it was made.
+_WORD = {"codes": "Code", "environments": "Environment", "data": "Data", "models": "Model"}
+_CHANGEABLE = frozenset({"description", "tags", "properties", "isArchived", "stage", "flavors", "autoDeleteSetting"})
+_DEFAULTS: Mapping[str, Json] = {
+    "codes": {"codeUri": None},
+    "environments": {"environmentType": "UserCreated", "osType": "Linux", "condaFile": None, "image": None},
+    "data": {"dataType": "uri_folder", "dataUri": None},
+    "models": {"flavors": {}, "modelType": "custom_model", "jobName": None, "stage": None},
+}
+
+_SHOWN: Json = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
+
+
+class Assets:
+    """The four kinds of assets in the store."""
+
+    def __init__(self, place: Place, store: Store, locator: Locator) -> None:
+        self.place = place
+        self.store = store
+        self.locator = locator
+
+    def get(self, kind: str, name: str, version: str) -> Document:
+        """Return one version, and the newest one that is not archived for the label "latest"."""
+        if version == "latest":
+            found = self.store.find(kind, name=name, archived=False, limit=1)
+            document = found[0] if found else None
+        else:
+            document = self.store.get(kind, name, version)
+        if document is None:
+            word = _WORD[kind]
+            raise NotFound(word, f"{word} with name: {name} and version: {version} not found.")
+        return document
+
+    def put(self, kind: str, name: str, version: str, properties: Json) -> tuple[Document, bool]:
+        """Make a version, or change what may change in it. Returns it and whether it is new.
+
+        Raises:
+            Conflict: the version exists with other content.
+        """
+        if not name or not version:
+            raise Invalid(f"{_WORD[kind]} needs a name and a version")
+        body = self._normal(kind, properties)
+        with self.store.transaction():
+            old = self.store.get(kind, name, version)
+            if old is not None and old.body["properties"].get("isAnonymous") and body.get("isAnonymous"):
+                # Named by the hash of its content: the same one, uploaded once more to another place.
+                return old, False
+            if old is not None:
+                if kind == "models" and "jobName" in old.body["properties"]:
+                    # The SDK does not send back where a model came from: an update keeps it.
+                    body.setdefault("jobName", old.body["properties"]["jobName"])
+                self._check_unchanged(kind, name, version, old.body["properties"], body)
+            if self.store.get(f"{kind}.container", name) is None:
+                self.store.put(f"{kind}.container", name, {"properties": {}})
+            mark = str((body.get("properties") or {}).get("hash_sha256", "")) if kind == "codes" else ""
+            document = self.store.put(
+                kind,
+                name,
+                {"properties": body},
+                version=version,
+                mark=mark,
+                archived=bool(body.get("isArchived")),
+            )
+        return document, old is None
+
+    def create_next(self, kind: str, name: str, properties: Json) -> Document:
+        """Make the next version of a name."""
+        with self.store.transaction():
+            version = str(self.store.greatest_number(kind, name) + 1)
+            return self.put(kind, name, version, properties)[0]
+
+    def start_upload(self, name: str, version: str) -> str:
+        """Reserve a container of its own for a code's files, and return its name."""
+        container = f"code-{secrets.token_hex(12)}"
+        self.store.put("uploads", name, {"container": container}, version=version)
+        return container
+
+    def render(self, document: Document) -> Json:
+        """Return a version as the service shows it."""
+        kind = document.kind
+        properties: Json = dict(_SHOWN)
+        properties |= _DEFAULTS[kind] | document.body["properties"]
+        if kind in ("codes", "models"):
+            properties["provisioningState"] = "Succeeded"
+        if kind == "codes":
+            properties["codeUri"] = self.place.blob_url(properties.pop("container"), properties.pop("path"))
+        return {
+            "id": f"{self.place.id}/{kind}/{document.name}/versions/{document.version}",
+            "name": document.version,
+            "type": f"Microsoft.MachineLearningServices/workspaces/{kind}/versions",
+            "properties": properties,
+            "systemData": system_data(document),
+        }
+
+    def render_container(self, kind: str, document: Document) -> Json:
+        newest = self.store.find(kind, name=document.name, archived=False, limit=1)
+        properties: Json = {
+            "description": None,
+            "tags": {},
+            "properties": {},
+            "isArchived": document.archived,
+            "latestVersion": newest[0].version if newest else None,
+            "nextVersion": str(self.store.greatest_number(kind, document.name) + 1),
+        }
+        if kind == "data":
+            latest = newest[0].body["properties"] if newest else {}
+            properties["dataType"] = latest.get("dataType", "uri_folder")
+        return {
+            "id": f"{self.place.id}/{kind}/{document.name}",
+            "name": document.name,
+            "type": f"Microsoft.MachineLearningServices/workspaces/{kind}",
+            "properties": properties | document.body["properties"],
+            "systemData": system_data(document),
+        }
+
+    def _normal(self, kind: str, properties: Json) -> Json:
+        body = {key: value for key, value in properties.items() if value is not None}
+        for key in ("tags", "properties"):
+            if isinstance(body.get(key), dict):
+                # The service keeps words only; the SDK sends a number now and then.
+                body[key] = {name: value if value is None else str(value) for name, value in body[key].items()}
+        if kind == "models":
+            uri = str(body.get("modelUri", ""))
+            body["modelUri"] = self.locator.long_uri(uri, "models")
+            if body.get("jobName") is None and uri.startswith("azureml://jobs/"):
+                body["jobName"] = uri.split("/")[3]
+        elif kind == "data":
+            body["dataUri"] = self.locator.long_uri(str(body.get("dataUri", "")))
+        elif kind == "codes":
+            # The port may be another tomorrow, so the address is kept as container and path.
+            location = self.locator.resolve(str(body.pop("codeUri", "")))
+            body |= {"container": location.container, "path": location.path}
+        return body
+
+    def _check_unchanged(self, kind: str, name: str, version: str, old: Json, new: Json) -> None:
+        for key in sorted((set(old) | set(new)) - _CHANGEABLE):
+            if _plain(old.get(key, _DEFAULTS[kind].get(key))) != _plain(new.get(key, _DEFAULTS[kind].get(key))):
+                raise Conflict(
+                    f"A {_WORD[kind].lower()} with this name and version already exists. If you are trying to "
+                    f"create a new one, use a different name or version. {name}:{version} differs in {key}.",
+                    detail=("AlreadyExists", f"{key} of an existing version cannot be changed."),
+                )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in which what the service treats as the same is equal: a conda file by its meaning."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def get_version(assets: Assets, kind: str, call: Call) -> Reply:
+    return Reply(body=assets.render(assets.get(kind, call["name"], call["version"])))
+
+
+def put_version(assets: Assets, kind: str, call: Call) -> Reply:
+    document, new = assets.put(kind, call["name"], call["version"], call.properties())
+    headers = {"Location": f"{assets.place.control}{call.path}"} if new else {}
+    return Reply(201 if new else 200, assets.render(document), headers)
+
+
+def delete_version(assets: Assets, kind: str, call: Call) -> Reply:
+    return Reply(200 if assets.store.delete(kind, call["name"], call["version"]) else 204)
+
+
+def list_versions(assets: Assets, kind: str, call: Call) -> Reply:
+    if kind == "codes" and call.query.get("hash"):
+        found = assets.store.find("codes", mark=call.query["hash"], limit=1)
+        return Reply(body={"value": [assets.render(document) for document in found]})
+    newest_first = "asc" not in call.query.get("$orderBy", "").lower().split()
+    wanted = [tag for tag in call.query.get("tags", "").split(",") if tag]
+
+    def fetch(after: int | None, limit: int) -> list[Document]:
+        return assets.store.find(
+            kind,
+            name=call["name"],
+            archived=archived_filter(call),
+            newest_first=newest_first,
+            after=after,
+            limit=limit if not wanted else 100_000,
+        )
+
+    def matching(after: int | None, limit: int) -> list[Document]:
+        return [document for document in fetch(after, limit) if _has_tags(document, wanted)]
+
+    return page(call, assets.place.control, matching, assets.render)
+
+
+def _has_tags(document: Document, wanted: list[str]) -> bool:
+    tags = document.body["properties"].get("tags") or {}
+    return all(
+        tags.get(key) == value if mark else key in tags for key, mark, value in (each.partition("=") for each in wanted)
+    )
+
+
+def get_container(assets: Assets, kind: str, call: Call) -> Reply:
+    document = assets.store.get(f"{kind}.container", call["name"])
+    if document is None:
+        raise NotFound(_WORD[kind], f"{_WORD[kind]} container with name: {call['name']} not found.")
+    return Reply(body=assets.render_container(kind, document))
+
+
+def put_container(assets: Assets, kind: str, call: Call) -> Reply:
+    properties = {key: value for key, value in call.properties().items() if value is not None}
+    for computed in ("latestVersion", "nextVersion", "dataType"):
+        properties.pop(computed, None)
+    document = assets.store.put(
+        f"{kind}.container",
+        call["name"],
+        {"properties": properties},
+        archived=bool(properties.get("isArchived")),
+    )
+    return Reply(body=assets.render_container(kind, document))
+
+
+def list_containers(assets: Assets, kind: str, call: Call) -> Reply:
+    def fetch(after: int | None, limit: int) -> list[Document]:
+        return assets.store.find(f"{kind}.container", archived=archived_filter(call), after=after, limit=limit)
+
+    return page(call, assets.place.control, fetch, lambda document: assets.render_container(kind, document))

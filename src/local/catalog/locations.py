@@ -1,0 +1,105 @@
+"""Where data lies: every way of writing it, resolved to a container and a path in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from local.errors import Invalid, NotFound
+from local.storage.store import Store
+from local.wire.place import Place
+
+_DATASTORE = re.compile(
+    r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/)?"
+    r"datastores/(?P<store>[^/]+)/(?:paths/)?(?P<path>.*)"
+)
+_JOB = re.compile(
+    r"(?:azureml://jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths)?|runs:/(?P<run>[^/]+))(?:/(?P<path>.*))?"
+)
+_ASSET_ID = re.compile(
+    r"(?:azureml:)?/subscriptions/.*/(?P<kind>data|models)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.I
+)
+_ASSET_NAME = re.compile(r"azureml:(?P<name>[^:/@]+):(?P<version>[^:/@]+)")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A path below a container; `path` is "" for the whole container, and never starts with a slash."""
+
+    datastore: str
+    container: str
+    path: str
+
+
+class Locator:
+    """Resolves URIs against what the workspace holds."""
+
+    def __init__(self, place: Place, store: Store) -> None:
+        self.place = place
+        self.store = store
+
+    def resolve(self, uri: str, kind: str = "data") -> Location:
+        """Resolve a datastore path, a job output, an asset or a blob address of this server.
+
+        `kind` is the asset kind ("data" or "models") that `azureml:name:version` stands for.
+
+        Raises:
+            Invalid: the form is unknown, or the address is elsewhere.
+            NotFound: it names a datastore, job or asset that does not exist.
+        """
+        if match := _DATASTORE.fullmatch(uri):
+            return self._in_datastore(match["store"], unquote(match["path"]))
+        if match := _JOB.fullmatch(uri):
+            job = match["job"] or match["run"]
+            return self._of_job(job, match["output"] or "artifacts", match["path"] or "")
+        if match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri):
+            named = match.groupdict()
+            return self._of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
+        if uri.startswith("https://"):
+            return self._of_url(uri)
+        raise Invalid(f"The path {uri!r} is of no known form (azureml://datastores/NAME/paths/...)")
+
+    def long_uri(self, uri: str, kind: str = "data") -> str:
+        """Return the long datastore form, which is what the service stores and shows."""
+        location = self.resolve(uri, kind)
+        return self.place.datastore_uri(location.datastore, location.path)
+
+    def _in_datastore(self, name: str, path: str) -> Location:
+        container = self.place.container_of(name)
+        if container is None:
+            raise NotFound("Datastore", f"Datastore with name {name} not found.")
+        return Location(name, container, path.strip("/"))
+
+    def _of_job(self, job: str, output: str, path: str) -> Location:
+        document = self.store.get("jobs", job)
+        if document is None:
+            raise NotFound("Job", f"Job with name {job} not found.")
+        declared = document.body["properties"].get("outputs") or {}
+        if output in declared:
+            uri = declared[output].get("uri")
+            base = self.resolve(uri) if uri else self._in_datastore("workspaceblobstore", f"azureml/{job}/{output}")
+        elif output in ("artifacts", "default"):
+            base = self._in_datastore("workspaceartifactstore", f"ExperimentRun/dcid.{job}")
+        else:
+            known = ", ".join(sorted(declared)) or "none"
+            raise NotFound("Output", f"Job {job} has no output {output} (it has: {known}).")
+        return Location(base.datastore, base.container, f"{base.path}/{path}".strip("/"))
+
+    def _of_asset(self, kind: str, name: str, version: str) -> Location:
+        document = self.store.get(kind, name, version)
+        if document is None:
+            raise NotFound(kind.rstrip("s").capitalize(), f"{kind} {name}:{version} not found.")
+        properties = document.body["properties"]
+        return self.resolve(properties["modelUri" if kind == "models" else "dataUri"])
+
+    def _of_url(self, url: str) -> Location:
+        if not url.startswith(f"{self.place.control}/blob/acct/"):
+            raise Invalid(f"The address {url.split('?')[0]!r} is not in this workspace's storage")
+        parts = [part for part in unquote(urlsplit(url).path).removeprefix("/blob/acct/").split("/") if part]
+        if parts and parts[0].startswith(".blob."):
+            parts = parts[1:]
+        if not parts:
+            raise Invalid("The blob address names no container")
+        datastore = "workspaceartifactstore" if parts[0] == self.place.artifact_container else "workspaceblobstore"
+        return Location(datastore, parts[0], "/".join(parts[1:]))

@@ -1,0 +1,125 @@
+"""The two ASGI applications: control over https, scoring over http."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import sqlite3
+from asyncio import to_thread
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.control.api import Api
+from local.control.blob_http import BlobApi
+from local.control.faults import Severed
+from local.control.state import State
+from local.errors import Invalid, LocalError, Refusal, TooLarge
+from local.wire.call import Call, Reply
+from local.wire.guard import bearer
+
+MAX_JSON = 4 << 20
+PING = "/_local/ping"
+_METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
+_LOG = logging.getLogger("local")
+
+
+def control_app(state: State) -> Starlette:
+    """Return the application of the https port: Azure Resource Manager, run history and blobs."""
+    api = Api(state)
+    blob_api = BlobApi(state.blobs, state.guard)
+
+    async def blob(request: Request) -> Response:
+        try:
+            state.guard.check_origin(request.headers)
+        except Refusal as refusal:
+            return JSONResponse(refusal.to_json(), refusal.status)
+        return await blob_api(request)
+
+    async def control(request: Request) -> Response:
+        try:
+            state.guard.check_origin(request.headers)
+            caller = ""
+            # The SDK asks for the addresses of the services without a token; they are no secret.
+            if request.url.path.startswith("/mlflow/"):
+                caller = await to_thread(state.tracking.caller, bearer(request.headers))
+            elif request.url.path != "/discovery":
+                state.guard.check_token(request.headers)
+            call = replace(await _call(request), caller=caller)
+            if request.url.path.startswith("/local/"):
+                reply = await api.answer(call)
+            else:
+                reply = await state.faults.around(call, api.answer)
+        except Severed:
+            return _Broken()
+        except Refusal as refusal:
+            return JSONResponse(refusal.to_json(), refusal.status, {"x-ms-response-type": "error"})
+        except (LocalError, OSError, sqlite3.Error) as error:
+            _LOG.exception("%s %s", request.method, request.url.path)
+            body = {"error": {"code": "ServiceError", "message": str(error), "details": [], "additionalInfo": []}}
+            return JSONResponse(body, 500, {"x-ms-response-type": "error"})
+        return _response(reply)
+
+    return Starlette(
+        routes=[
+            Route("/blob/acct/{path:path}", blob, methods=_METHODS),
+            Route("/{path:path}", control, methods=_METHODS),
+        ]
+    )
+
+
+class _Broken(Response):
+    """An answer that ends before it is whole, so that the client sees its connection break."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+
+
+async def _call(request: Request) -> Call:
+    body: Any = None
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MAX_JSON:
+            raise TooLarge(f"A control-plane request carries at most {MAX_JSON >> 20} MiB")
+    if received:
+        try:
+            body = json.loads(received)
+        except (ValueError, RecursionError) as error:
+            raise Invalid(f"The request body is not JSON: {error}", code="InvalidRequestContent") from error
+    return Call(request.method, request.url.path, {}, dict(request.query_params), body)
+
+
+def _response(reply: Reply) -> Response:
+    if reply.body is None:
+        return Response(status_code=reply.status, headers=dict(reply.headers))
+    return JSONResponse(reply.body, reply.status, dict(reply.headers))
+
+
+def proof(token: str, nonce: str) -> str:
+    """Return what shows, without showing the token, that one knows it."""
+    return hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+class ScoringApp:
+    """The application of the http port: the router, and the ping by which a server is known again."""
+
+    def __init__(self, router: ASGIApp, ping: Mapping[str, str], token: str) -> None:
+        self._router = router
+        self._ping = dict(ping)
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PING:
+            await self._router(scope, receive, send)
+            return
+        nonce = scope["query_string"].decode("latin-1")[:200]
+        await JSONResponse(self._ping | {"proof": proof(self._token, nonce)})(scope, receive, send)

@@ -1,0 +1,1 @@
+"""The scoring front: one request to one deployment and back, counted."""

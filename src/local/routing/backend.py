@@ -1,0 +1,107 @@
+"""The instances behind one deployment: who is up, who is busy, and how many requests may be pending."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from local.routing.exchange import Address, Exchange
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A deployment's request settings, by their names on Azure."""
+
+    request_timeout_ms: int = 5000
+    max_concurrent_requests_per_instance: int = 1
+    max_queue_wait_ms: int = 500
+
+
+class Upstream:
+    """One instance as the router sees it."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.up = True
+        self.exchanges: set[Exchange] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def begin(self, request: bytes, limit: int) -> Exchange:
+        """Send a request. `end` must follow."""
+        exchange = Exchange(self.address, request, limit)
+        self.exchanges.add(exchange)
+        self._idle.clear()
+        return exchange
+
+    def end(self, exchange: Exchange) -> None:
+        """Close an exchange, finished or not."""
+        exchange.close()
+        self.exchanges.discard(exchange)
+        if not self.exchanges:
+            self._idle.set()
+
+    def mark_down(self) -> None:
+        """Send no more requests here, and end those that are here: the process has gone."""
+        self.up = False
+        for exchange in tuple(self.exchanges):
+            exchange.fail()
+
+    async def drained(self) -> None:
+        """Wait until no exchange is open."""
+        await self._idle.wait()
+
+
+class Backend:
+    """A deployment's instances and its admission limit.
+
+    Azure admits `2 * max_concurrent_requests_per_instance * instances` requests and refuses the rest with
+    429. An admitted request goes to the least busy instance at once and waits, if it must, in that instance's
+    own socket backlog, so that the instance never idles for the length of a round trip between two requests.
+    """
+
+    def __init__(self, limits: Limits, upstreams: Iterable[Upstream], session: str = "") -> None:
+        self.limits = limits
+        self.upstreams = tuple(upstreams)
+        self.session = session
+        self.pending = 0
+        self.admitted = 2 * limits.max_concurrent_requests_per_instance * max(1, len(self.upstreams))
+        self._successor: Backend | None = None
+        self._turn = 0
+        self._changed = asyncio.Event()
+
+    def pick(self, avoid: Upstream | None = None) -> Upstream | None:
+        """Give the least busy instance that is up, in turn among equals; `avoid` if there is no other."""
+        if self._successor is not None:
+            return self._successor.pick(avoid)
+        ready = [upstream for upstream in self.upstreams if upstream.up]
+        if len(ready) > 1:
+            if avoid in ready:
+                ready.remove(avoid)
+            self._turn += 1
+            turn = self._turn % len(ready)
+            return min(ready[turn:] + ready[:turn], key=lambda upstream: len(upstream.exchanges))
+        return ready[0] if ready else None
+
+    async def wait(self, seconds: float, avoid: Upstream | None = None) -> Upstream | None:
+        """Wait for an instance to come up, `seconds` at most; None if none did."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while (upstream := self.pick(avoid)) is None:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._changed.wait()
+            except TimeoutError:
+                return self.pick(avoid)
+        return upstream
+
+    def supersede(self, successor: Backend) -> None:
+        """Send what still waits here for an instance, or tries again, to the backend that came after."""
+        self._successor = successor
+        self.recheck()
+
+    def recheck(self) -> None:
+        """Wake the requests that wait for an instance: one has come up."""
+        self._changed.set()

@@ -1,0 +1,58 @@
+"""What a client of the router gets: status, headers, body."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from local.routing.exchange import Answer
+
+PAYLOAD_LIMIT = 1_572_864
+"""The managed endpoints' limit of 1.5 MB for a request and for an answer, in bytes."""
+
+# Hop-by-hop headers (RFC 9110, 7.6.1), and those that the front server writes itself.
+_OWN_HEADERS = frozenset(
+    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length date "
+    b"server x-request-id x-ms-request-id x-ms-client-request-id azureml-model-deployment "
+    b"azureml-model-session".split()
+)
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer on its way to a client. `model_status` is the container's own, None if it gave none."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    model_status: int | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Reply:
+        """Pass the container's answer on: as it is if it is a 200, else as a 424 that names its status."""
+        headers = [(lower, value) for name, value in answer.headers if (lower := name.lower()) not in _OWN_HEADERS]
+        if answer.status == 200:
+            return cls(200, headers, answer.body, 200)
+        headers.append((b"ms-azureml-model-error-statuscode", str(answer.status).encode()))
+        headers.append((b"ms-azureml-model-error-reason", b"model_error"))
+        return cls(424, headers, answer.body, answer.status)
+
+
+def refusal(
+    status: int, code: str, message: str, *, reason: str | None = None, model_status: int | None = None
+) -> Reply:
+    """Spell an answer of the router's own, in the error shape that the SDK reads."""
+    body = json.dumps({"error": {"code": code, "message": message}}).encode()
+    headers = [(b"content-type", b"application/json")]
+    if reason:
+        headers.append((b"ms-azureml-model-error-reason", reason.encode()))
+    if model_status is not None:
+        headers.append((b"ms-azureml-model-error-statuscode", str(model_status).encode()))
+    return Reply(status, headers, body, model_status)
+
+
+def too_large() -> Reply:
+    """Refuse a request body over the limit, and hang up instead of reading the rest of it."""
+    reply = refusal(413, "PayloadTooLarge", f"The request is over {PAYLOAD_LIMIT} bytes.")
+    reply.headers.append((b"connection", b"close"))
+    return reply

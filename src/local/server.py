@@ -1,0 +1,197 @@
+"""The server process: sockets, certificate, two HTTP servers in one event loop, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import certifi
+import trustme
+import uvicorn
+from starlette.types import ASGIApp
+
+from local.control.app import ScoringApp, control_app
+from local.control.heads import BoundedHead
+from local.control.state import Settings, assemble
+from local.errors import FolderError, StartError
+from local.launch import CONNECTION_FILE, PROTOCOL, write_private
+from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place
+
+_BACKLOG = 512
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(preferred: int) -> socket.socket:
+    """Listen on the loopback, on the port of last time if it is free, else on any."""
+    for port in {preferred: None, 0: None}:
+        # asyncio turns Nagle's algorithm off only on sockets that say that they are TCP; with it on, an answer in
+        # two writes waits 40 ms for the client's delayed acknowledgement.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            listener.close()
+            if port == 0 or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise StartError(f"No port of 127.0.0.1 can be listened on: {error}") from error
+        else:
+            return listener
+    raise StartError("No port of 127.0.0.1 is free")
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Return the server's certificate and the bundle that trusts it, made once for a folder.
+
+    The authority's own key is not kept, so nobody can make another certificate that the bundle trusts. The
+    bundle has certifi's authorities too: REQUESTS_CA_BUNDLE replaces them otherwise.
+    """
+    tls = folder / "tls"
+    certificate, bundle = tls / "server.pem", tls / "ca-bundle.pem"
+    if not (certificate.exists() and bundle.exists()):
+        tls.mkdir(mode=0o700, exist_ok=True)
+        authority = trustme.CA(organization_name="azureml-bluegreen local workspace")
+        issued = authority.issue_cert("127.0.0.1", "localhost")
+        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+        write_private(certificate, issued.private_key_pem.bytes() + chain)
+        public = authority.cert_pem.bytes() + Path(certifi.where()).read_bytes()
+        write_private(bundle, public)
+    return certificate, bundle
+
+
+@contextlib.contextmanager
+def only_server(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; a second server on it is refused."""
+    with (folder / "server.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartError(f"Another server already works on {folder}") from error
+        yield
+
+
+def _new_token() -> str:
+    """Make a token: a JSON web token in form, for the SDK reads tenant and audience out of it; random in its last part.
+
+    It is compared as a whole, and nothing here trusts what stands in it.
+    """
+    parts = {"alg": "none", "typ": "JWT"}, {"aud": AUDIENCE, "tid": SUBSCRIPTION_ID, "name": "local user"}
+    spelled = (urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return ".".join((*spelled, secrets.token_urlsafe(32)))
+
+
+def _token(folder: Path) -> tuple[Path, str]:
+    path = folder / "token"
+    if not path.exists():
+        write_private(path, _new_token().encode())
+    return path, path.read_text().strip()
+
+
+def _old_ports(folder: Path) -> tuple[int, int]:
+    try:
+        ports = json.loads((folder / "ports.json").read_text())
+        return int(ports["control"]), int(ports["scoring"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, 0
+
+
+def _config(app: ASGIApp, certificate: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedHead,
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        # An idle TLS client answers no goodbye, and control calls are short: only scoring gets time to end.
+        timeout_graceful_shutdown=1 if certificate else 5,
+        ssl_certfile=certificate,
+    )
+
+
+async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
+    """Serve the folder's workspace until SIGTERM or SIGINT, then end what was started."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    control_port, scoring_port = _old_ports(folder)
+    control_socket, scoring_socket = bind(control_port), bind(scoring_port)
+    place = Place(
+        control=f"https://127.0.0.1:{control_socket.getsockname()[1]}",
+        scoring=f"http://127.0.0.1:{scoring_socket.getsockname()[1]}",
+    )
+    ports = {"control": control_socket.getsockname()[1], "scoring": scoring_socket.getsockname()[1]}
+    write_private(folder / "ports.json", json.dumps(ports).encode())
+    token_file, token = _token(folder)
+    certificate, bundle = make_certificate(folder)
+    instance = secrets.token_hex(8)
+    state = assemble(folder, instance, token, place, settings)
+    identity = {"instance": instance, "version": PROTOCOL}
+    servers = [
+        (_Server(_config(control_app(state), certificate)), control_socket),
+        (_Server(_config(ScoringApp(state.router, identity, token), None)), scoring_socket),
+    ]
+    await state.start()
+    tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
+    connection = {
+        "arm": place.control,
+        "cloud_metadata": place.cloud_metadata(),
+        "ca_bundle": str(bundle),
+        "token_file": str(token_file),
+        "subscription_id": place.subscription_id,
+        "resource_group": place.resource_group,
+        "workspace_name": place.workspace_name,
+        "scoring": place.scoring,
+        "pid": os.getpid(),
+        "folder": str(folder),
+        "version": PROTOCOL,
+        "instance": instance,
+    }
+    write_private(folder / CONNECTION_FILE, json.dumps(connection, indent=1).encode())
+    logging.getLogger("local").info("serving %s on %s and %s", folder, place.control, place.scoring)
+    if ready_fd is not None:
+        os.write(ready_fd, b"ready\n")
+        os.close(ready_fd)
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    (folder / CONNECTION_FILE).unlink(missing_ok=True)
+    for server, _ in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await state.close()
+
+
+def run(folder: Path, settings: Settings | None = None, ready_fd: int | None = None) -> None:
+    """Run a server in this process, until it is told to stop."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        os.umask(0o077)
+        with only_server(folder):
+            asyncio.run(serve(folder, settings or Settings(), ready_fd))
+    except OSError as error:
+        raise FolderError(f"The state folder {folder} cannot be used: {error}") from error

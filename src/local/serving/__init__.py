@@ -1,0 +1,1 @@
+"""Endpoints and deployments, and the inference servers behind them."""

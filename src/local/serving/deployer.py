@@ -1,0 +1,197 @@
+"""The work behind deployments: have them served, serve them again after a restart, take them away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import to_thread
+from collections.abc import Coroutine
+from typing import Any
+
+from local.errors import Invalid, LocalError
+from local.routing import traffic
+from local.serving.deployments import Deployments, resource
+from local.serving.logs import INFERENCE_SERVER, STORAGE_INITIALIZER
+from local.serving.supervisor import DeploymentFailed, Supervisor
+from local.storage.store import Document
+from local.wire.call import Call, Json, Reply
+
+_LOG = logging.getLogger("local")
+
+
+class Deployer:
+    """Carries out what the deployments in the store ask for, by way of the supervisor."""
+
+    def __init__(self, deployments: Deployments, supervisor: Supervisor) -> None:
+        self.deployments = deployments
+        self.endpoints = deployments.endpoints
+        self.store = deployments.store
+        self.operations = deployments.operations
+        self.supervisor = supervisor
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on by itself."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def apply(self, document: Document, operation: str) -> None:
+        """Bring about what a deployment asks for, and end its operation either way."""
+        wanted = {"properties": document.body["properties"], "sku": document.body["sku"]}
+        failure = await self._serve(document.body["endpoint"], document.body["name"], wanted)
+        changes: Json = {"state": "Failed"} if failure else {"state": "Succeeded", "serving": wanted}
+
+        def settle() -> None:
+            with self.store.transaction():
+                self.deployments.change(document, **changes)
+                self.operations.end(operation, failure)
+
+        await to_thread(settle)
+
+    async def _serve(self, endpoint: str, name: str, wanted: Json) -> Json | None:
+        """Have the supervisor serve it; return the error, or None."""
+        try:
+            await self.supervisor.apply(await to_thread(self.deployments.spec, endpoint, name, wanted))
+        except DeploymentFailed as error:
+            tail = f"\n{error.log_tail}" if error.log_tail else ""
+            return {"code": "ResourceNotReady", "message": f"{error}{tail}"}
+        except LocalError as error:
+            return {"code": "BadArgument", "message": str(error)}
+        except OSError as error:
+            return {"code": "InternalServerError", "message": f"The deployment could not be started: {error}"}
+        return None
+
+    async def remove(self, document: Document, operation: str) -> None:
+        """Stop a deployment and forget it."""
+        endpoint, name = document.body["endpoint"], document.body["name"]
+        await self.supervisor.remove(endpoint, name)
+
+        def forget() -> None:
+            with self.store.transaction():
+                self.store.delete("deployments", document.name)
+                self.endpoints.drop_traffic(endpoint, name)
+                self.operations.end(operation)
+
+        await to_thread(forget)
+        self.endpoints.route(endpoint)
+
+    async def remove_endpoint(self, endpoint: str, operation: str) -> None:
+        """Stop and forget an endpoint with all that is deployed on it."""
+        self.endpoints.router.remove_endpoint(endpoint)
+        found = await to_thread(self.endpoints.deployments, endpoint)
+        await asyncio.gather(*(self.supervisor.remove(endpoint, each.body["name"]) for each in found))
+
+        def forget() -> None:
+            with self.store.transaction():
+                for each in found:
+                    self.store.delete("deployments", each.name)
+                self.store.delete("endpoints", endpoint)
+                self.operations.end(operation)
+
+        await to_thread(forget)
+
+    async def recover(self) -> None:
+        """Serve again what was serving; end the operations that the last server left under way."""
+        gone: Json = {"code": "Interrupted", "message": "The local workspace was stopped while this was under way."}
+        for operation in self.operations.under_way():
+            kind, _, rest = str(operation.body["resource"]).partition("/")
+            endpoint, _, deployment = rest.partition("/deployments/")
+            found = self.store.get("deployments", f"{endpoint}/{deployment}") if deployment else None
+            if operation.body.get("deletes") and kind == "onlineEndpoints":
+                if deployment and found:
+                    await self.remove(found, operation.name)
+                else:
+                    await self.remove_endpoint(endpoint, operation.name)
+                continue
+            if found is not None:
+                self.deployments.change(found, state="Failed")
+            elif not deployment and self.store.get("endpoints", endpoint):
+                self.endpoints.change(endpoint, state="Succeeded")
+            self.operations.end(operation.name, gone)
+        for name in self.store.names("endpoints"):
+            self.endpoints.route(name)
+            for each in self.endpoints.deployments(name):
+                if each.body.get("serving"):
+                    self.start(self._resume(each))
+
+    async def close(self) -> None:
+        """Give up the work that is under way; the next server ends its operations."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait a while for the work that is under way."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=seconds)
+
+    async def _resume(self, document: Document) -> None:
+        failure = await self._serve(document.body["endpoint"], document.body["name"], document.body["serving"])
+        if failure:
+            _LOG.error("deployment %s does not serve again: %s", document.name, failure["message"])
+            await to_thread(self.deployments.change, document, state="Failed", serving=None)
+
+
+async def put_deployment(deployer: Deployer, call: Call) -> Reply:
+    call.properties()
+    return await _put(deployer, call["endpoint"], call["name"], call.document())
+
+
+async def patch_deployment(deployer: Deployer, call: Call) -> Reply:
+    """Change the tags or the number of instances."""
+    old = await to_thread(deployer.deployments.get, call["endpoint"], call["name"])
+    given = call.document()
+    sku = old.body["sku"] | (given.get("sku") or {})
+    tags = old.body["tags"] | (given.get("tags") or {})
+    return await _put(deployer, call["endpoint"], call["name"], old.body | {"sku": sku, "tags": tags})
+
+
+async def _put(deployer: Deployer, endpoint: str, name: str, body: Json) -> Reply:
+    document, operation, new = await to_thread(deployer.deployments.put, endpoint, name, body)
+    deployer.start(deployer.apply(document, operation))
+    return deployer.operations.created(operation, deployer.deployments.render(document), new)
+
+
+async def delete_deployment(deployer: Deployer, call: Call) -> Reply:
+    def begin() -> tuple[Document, str]:
+        with deployer.store.transaction():
+            document = deployer.deployments.get(call["endpoint"], call["name"])
+            properties = deployer.endpoints.get(call["endpoint"]).body["properties"]
+            traffic.check_removal(call["name"], properties["traffic"], properties["mirrorTraffic"])
+            operation = deployer.operations.begin(resource(call["endpoint"], call["name"]), "od", deletes=True)
+            return deployer.deployments.change(document, state="Deleting", serving=None), operation
+
+    document, operation = await to_thread(begin)
+    deployer.start(deployer.remove(document, operation))
+    return deployer.operations.accepted(operation)
+
+
+async def delete_endpoint(deployer: Deployer, call: Call) -> Reply:
+    def begin() -> str:
+        endpoints = deployer.endpoints
+        with endpoints.store.transaction():
+            endpoints.get(call["name"])
+            for each in endpoints.deployments(call["name"]):
+                deployer.operations.check_idle(resource(call["name"], each.body["name"]))
+            operation = deployer.operations.begin(endpoints.resource(call["name"]), "oe", deletes=True)
+            endpoints.change(call["name"], state="Deleting")
+            return operation
+
+    operation = await to_thread(begin)
+    deployer.start(deployer.remove_endpoint(call["name"], operation))
+    return deployer.operations.accepted(operation)
+
+
+def get_logs(deployer: Deployer, call: Call) -> Reply:
+    document = deployer.deployments.get(call["endpoint"], call["name"])
+    given = call.body if isinstance(call.body, dict) else {}
+    wanted = given.get("containerType") or "InferenceServer"
+    container = {"InferenceServer": INFERENCE_SERVER, "StorageInitializer": STORAGE_INITIALIZER}.get(wanted)
+    if container is None:
+        raise Invalid(f"There is no container {wanted!r}: it is InferenceServer or StorageInitializer.")
+    tail = given.get("tail")
+    if tail is not None and (isinstance(tail, bool) or not isinstance(tail, int) or tail < 0):
+        raise Invalid("tail must be a whole number of lines")
+    logs = deployer.supervisor.logs(document.body["endpoint"], document.body["name"], container, tail)
+    return Reply(body={"content": logs})

@@ -1,0 +1,255 @@
+"""Online endpoints: their names, keys and traffic."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from asyncio import to_thread
+from collections.abc import Callable
+
+from local.errors import Conflict, Invalid, NotFound
+from local.routing import traffic as rules
+from local.routing.router import Router
+from local.routing.routes import EndpointRoute
+from local.storage.store import Document, Store
+from local.wire.call import Call, Json, Reply, page, system_data
+from local.wire.guard import Guard
+from local.wire.operations import Operations
+from local.wire.place import Place
+
+TOKEN_SECONDS = 12 * 3600
+_MODES = {mode.lower(): mode for mode in ("Key", "AMLToken", "AADToken")}
+
+
+class Endpoints:
+    """The endpoints in the store, and their routes in the router."""
+
+    def __init__(self, place: Place, store: Store, operations: Operations, router: Router, guard: Guard) -> None:
+        self.place = place
+        self.store = store
+        self.operations = operations
+        self.router = router
+        self.guard = guard
+
+    def get(self, name: str) -> Document:
+        document = self.store.get("endpoints", name)
+        if document is None:
+            raise NotFound("Endpoint", f"Online endpoint with name: {name} not found.")
+        return document
+
+    def resource(self, name: str) -> str:
+        return f"onlineEndpoints/{name}"
+
+    def deployments(self, name: str) -> list[Document]:
+        return self.store.find("deployments", mark=name, newest_first=False)
+
+    def put(self, name: str, body: Json) -> tuple[Document, str, bool]:
+        """Create or replace an endpoint. Returns it, the operation, and whether it is new."""
+        properties = {key: value for key, value in body["properties"].items() if value is not None}
+        live, mirror = (properties.setdefault(key, {}) for key in ("traffic", "mirrorTraffic"))
+        mode = _MODES.get(str(properties.get("authMode", "Key")).lower())
+        if mode is None:
+            raise Invalid(f"The authentication mode {properties['authMode']!r} is not key, aml_token or aad_token")
+        properties["authMode"] = mode
+        with self.store.transaction():
+            old = self.store.get("endpoints", name)
+            if old is None:
+                self._check_new(name, live, mirror)
+                kept: Json = {"keys": [secrets.token_urlsafe(24), secrets.token_urlsafe(24)]}
+            else:
+                self.operations.check_idle(self.resource(name))
+                if mode != old.body["properties"]["authMode"]:
+                    raise Invalid("The authentication mode of an endpoint cannot be changed.")
+                self._check_traffic(name, live, mirror)
+                kept = {"keys": old.body["keys"]}
+            operation = self.operations.begin(self.resource(name), "oe")
+            document = self.store.put(
+                "endpoints",
+                name,
+                kept
+                | {
+                    "properties": properties,
+                    "tags": body.get("tags") or {},
+                    "identity": body.get("identity") or {"type": "SystemAssigned"},
+                    "kind": body.get("kind") or "Managed",
+                    "state": "Creating" if old is None else "Updating",
+                    "operation": operation,
+                },
+            )
+        return document, operation, old is None
+
+    def change(self, name: str, **changes: object) -> Document:
+        with self.store.transaction():
+            return self.store.put("endpoints", name, self.get(name).body | changes)
+
+    def drop_traffic(self, name: str, deployment: str) -> Document:
+        """Take a deployment, which has none of it, out of the traffic."""
+        with self.store.transaction():
+            properties = dict(self.get(name).body["properties"])
+            for key in ("traffic", "mirrorTraffic"):
+                properties[key] = {one: share for one, share in properties[key].items() if one != deployment}
+            return self.change(name, properties=properties)
+
+    def route(self, name: str) -> None:
+        """Make the router follow the endpoint as it is stored now. Call it in the event loop."""
+        document = self.get(name)
+        properties = document.body["properties"]
+        mode = properties["authMode"]
+        self.router.set_endpoint(
+            EndpointRoute(
+                name=document.name,
+                auth_mode={"Key": "key", "AMLToken": "aml_token", "AADToken": "aad_token"}[mode],
+                keys=tuple(document.body["keys"]) if mode == "Key" else (),
+                traffic=properties["traffic"],
+                mirror=properties["mirrorTraffic"],
+                check=None if mode == "Key" else self._token_check(document.name, mode),
+            )
+        )
+
+    def token(self, document: Document) -> Json:
+        """Return a scoring token that ends in twelve hours."""
+        if document.body["properties"]["authMode"] == "Key":
+            raise Invalid(f"Endpoint {document.name} uses keys for authentication, not tokens.")
+        until = int(time.time()) + TOKEN_SECONDS
+        return {
+            "accessToken": f"{until}.{self._signature(document.name, until)}",
+            "tokenType": "Bearer",
+            "expiryTimeUtc": until,
+            "refreshAfterTimeUtc": until - TOKEN_SECONDS // 2,
+        }
+
+    def render(self, document: Document) -> Json:
+        body = document.body
+        path = f"{self.place.id}/onlineEndpoints/{document.name}"
+        url = f"{self.place.scoring}/{document.name}"
+        base = {"description": None, "compute": None, "publicNetworkAccess": "Enabled"}
+        own = {
+            "azureml.onlineendpointid": path.lower(),
+            "AzureAsyncOperationUri": self.operations.status_url(body["operation"]),
+        }
+        up = body["state"] != "Creating"
+        return {
+            "id": path,
+            "name": document.name,
+            "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+            "properties": base
+            | body["properties"]
+            | {
+                "properties": (body["properties"].get("properties") or {}) | own,
+                "scoringUri": f"{url}/score" if up else None,
+                "swaggerUri": f"{url}/swagger.json" if up else None,
+                "provisioningState": body["state"],
+            },
+            "systemData": system_data(document),
+            "tags": body["tags"],
+            "location": self.place.location,
+            "kind": body["kind"],
+            "identity": body["identity"] | {"principalId": self.place.guid, "tenantId": self.place.subscription_id},
+        }
+
+    def _check_new(self, name: str, live: Json, mirror: Json) -> None:
+        rules.check_name("endpoint", name)
+        if any(live.values()) or any(mirror.values()):
+            raise Invalid("Traffic cannot be set while an endpoint is created: it has no deployments yet.")
+        taken = [each for each in self.store.names("endpoints") if each.lower() == name.lower()]
+        if taken:
+            raise Conflict(f"The endpoint name '{name}' is taken by '{taken[0]}': names are the same in any case.")
+
+    def _check_traffic(self, name: str, live: Json, mirror: Json) -> None:
+        found = {each.body["name"]: each for each in self.deployments(name)}
+        rules.check_traffic(live, mirror, found.keys())
+        for deployment, share in (*live.items(), *mirror.items()):
+            if share and not found[deployment].body.get("serving"):
+                state = found[deployment].body["state"]
+                raise Invalid(f"Deployment '{deployment}' cannot have traffic: its provisioning state is {state}.")
+
+    def _signature(self, name: str, until: int) -> str:
+        return self.guard.derive("endpoint token", name, str(until))
+
+    def _token_check(self, name: str, mode: str) -> Callable[[str], bool]:
+        def check(token: str) -> bool:
+            # With aad_token the caller's own sign-in is what opens the endpoint; here that is the workspace's token.
+            if mode == "AADToken" and self.guard.is_token(token):
+                return True
+            until, _, signature = token.partition(".")
+            if not until.isdecimal() or int(until) < time.time():
+                return False
+            return hmac.compare_digest(signature.encode(), self._signature(name, int(until)).encode())
+
+        return check
+
+
+def get_endpoint(endpoints: Endpoints, call: Call) -> Reply:
+    return Reply(body=endpoints.render(endpoints.get(call["name"])))
+
+
+def list_endpoints(endpoints: Endpoints, call: Call) -> Reply:
+    def fetch(after: int | None, limit: int) -> list[Document]:
+        return endpoints.store.find("endpoints", after=after, limit=limit)
+
+    return page(call, endpoints.place.control, fetch, endpoints.render)
+
+
+async def put_endpoint(endpoints: Endpoints, call: Call) -> Reply:
+    """Create or replace; the traffic is in effect before the answer is sent."""
+    call.properties()
+    document, operation, new = await to_thread(endpoints.put, call["name"], call.document())
+    return await _settle(endpoints, document, operation, new)
+
+
+async def patch_endpoint(endpoints: Endpoints, call: Call) -> Reply:
+    def merged() -> tuple[Document, str, bool]:
+        old = endpoints.get(call["name"])
+        given = {key: value for key, value in call.document().items() if key in ("tags", "identity")}
+        return endpoints.put(old.name, old.body | given)
+
+    document, operation, _ = await to_thread(merged)
+    return await _settle(endpoints, document, operation, False)
+
+
+async def _settle(endpoints: Endpoints, document: Document, operation: str, new: bool) -> Reply:
+    endpoints.route(document.name)
+    answer = endpoints.render(document)
+
+    def settle() -> None:
+        with endpoints.store.transaction():
+            endpoints.change(document.name, state="Succeeded")
+            endpoints.operations.end(operation)
+
+    await to_thread(settle)
+    return endpoints.operations.created(operation, answer, new)
+
+
+def list_keys(endpoints: Endpoints, call: Call) -> Reply:
+    document = endpoints.get(call["name"])
+    if document.body["properties"]["authMode"] != "Key":
+        raise Invalid(f"Endpoint {document.name} does not use keys for authentication.")
+    primary, secondary = document.body["keys"]
+    return Reply(body={"primaryKey": primary, "secondaryKey": secondary})
+
+
+async def regenerate_keys(endpoints: Endpoints, call: Call) -> Reply:
+    """Make one key anew. The SDK sends the present key as the wish for the new one: that counts as no wish."""
+    given = call.document()
+    which = {"primary": 0, "secondary": 1}.get(str(given.get("keyType", "")).lower())
+    if which is None:
+        raise Invalid("keyType must be Primary or Secondary")
+
+    def rotate() -> tuple[Document, str]:
+        with endpoints.store.transaction():
+            old = endpoints.get(call["name"])
+            operation = endpoints.operations.begin(endpoints.resource(old.name), "rk")
+            keys = list(old.body["keys"])
+            wish = given.get("keyValue")
+            keys[which] = wish if wish and wish not in keys else secrets.token_urlsafe(24)
+            endpoints.operations.end(operation)
+            return endpoints.change(old.name, keys=keys), operation
+
+    document, operation = await to_thread(rotate)
+    endpoints.route(document.name)
+    return endpoints.operations.accepted(operation)
+
+
+def get_token(endpoints: Endpoints, call: Call) -> Reply:
+    return Reply(body=endpoints.token(endpoints.get(call["name"])))

@@ -1,0 +1,1 @@
+"""What is kept: documents in SQLite, and the bytes of blobs."""

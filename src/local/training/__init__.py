@@ -1,0 +1,1 @@
+"""Command jobs: queued, run as process groups, their files and what they log."""

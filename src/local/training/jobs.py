@@ -1,0 +1,241 @@
+"""Command jobs: what was asked, and what became of it."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from typing import TYPE_CHECKING, Any
+
+from local.catalog.computes import Computes
+from local.catalog.locations import Locator
+from local.errors import Conflict, Invalid, NotFound, Unsupported
+from local.storage.store import Document, Store, now
+from local.training import command as command_line
+from local.wire import durations
+from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
+from local.wire.place import Place
+
+if TYPE_CHECKING:
+    from local.training.runner import Runner
+
+LOG_NAME = "user_logs/std_log.txt"
+TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
+
+
+class Jobs:
+    """The jobs in the store."""
+
+    def __init__(self, place: Place, store: Store, locator: Locator, computes: Computes) -> None:
+        self.place = place
+        self.store = store
+        self.locator = locator
+        self.computes = computes
+
+    def get(self, name: str) -> Document:
+        document = self.store.get("jobs", name)
+        if document is None:
+            raise NotFound("Job", f"Job with name: {name} not found.")
+        return document
+
+    def put(self, name: str, properties: Json) -> tuple[Document, bool]:
+        """Accept a job, or change the description and the tags of one. Returns it and whether it is new."""
+        with self.store.transaction():
+            old = self.store.get("jobs", name)
+            if old is not None:
+                return self._amend(old, properties), False
+            self._check(properties)
+            body = {
+                "properties": {key: value for key, value in properties.items() if value is not None},
+                "status": "Queued",
+                "submitted": now(),
+            }
+            return self.store.put("jobs", name, body, mark="Queued", archived=bool(properties.get("isArchived"))), True
+
+    def amend(self, name: str, **changes: Any) -> Document:
+        """Change some of what a job's document says."""
+        with self.store.transaction():
+            old = self.get(name)
+            body = old.body | changes
+            archived = bool(body["properties"].get("isArchived"))
+            return self.store.put("jobs", name, body, mark=body["status"], archived=archived)
+
+    def set_status(self, name: str, status: str, **more: Any) -> None:
+        """Move a job on; what has ended stays ended, and a job being canceled says so."""
+        with self.store.transaction():
+            old = self.get(name).body
+            if old["status"] in TERMINAL:
+                return
+            if old.get("cancel") and status not in TERMINAL:
+                status = "CancelRequested"
+            if status == "Running":
+                more["started"] = now()
+            self.amend(name, status=status, **more)
+
+    def request_cancel(self, name: str) -> None:
+        """Note that a job is to end."""
+        with self.store.transaction():
+            status = self.get(name).body["status"]
+            if status in TERMINAL:
+                raise Invalid(f"Job {name} cannot be canceled: it is {status}.")
+            self.amend(name, status="CancelRequested", cancel=True)
+
+    def finish(
+        self, name: str, status: str, *, code: str = "", message: str = "", exit_code: int | None = None
+    ) -> None:
+        error = {"code": code, "message": message} if message else None
+        self.set_status(name, status, ended=now(), error=error, exit_code=exit_code)
+
+    def recover(self) -> list[str]:
+        """Fail the jobs that died with the last server; return the queued ones, oldest first."""
+        for status in ("Preparing", "Running", "Finalizing", "CancelRequested"):
+            for document in self.store.find("jobs", mark=status, limit=100_000):
+                if document.body.get("cancel"):
+                    self.finish(document.name, "Canceled")
+                else:
+                    message = "The local workspace stopped while the job was running; its process was ended."
+                    self.finish(document.name, "Failed", code="SystemError", message=message)
+        return [each.name for each in self.store.find("jobs", mark="Queued", newest_first=False, limit=100_000)]
+
+    def code_location(self, code_id: str) -> tuple[str, str]:
+        """Return the container of a code and the path in it."""
+        parts = code_id.strip("/").split("/")
+        name, version = (parts[-3], parts[-1]) if "versions" in parts else code_id.split(":")[-2:]
+        document = self.store.get("codes", name, version)
+        if document is None:
+            raise NotFound("Code", f"Code with name: {name} and version: {version} not found.")
+        return document.body["properties"]["container"], document.body["properties"]["path"]
+
+    def render(self, document: Document) -> Json:
+        body = document.body
+        base: Json = {
+            "description": None,
+            "tags": {},
+            "properties": {},
+            "displayName": document.name,
+            "experimentName": "Default",
+            "isArchived": False,
+            "identity": None,
+            "componentId": None,
+            "codeId": None,
+            "inputs": {},
+            "outputs": {},
+            "environmentVariables": {},
+            "distribution": None,
+            "limits": None,
+            "parameters": {},
+            "resources": {"instanceCount": 1, "instanceType": None, "properties": None, "shmSize": "2g"},
+        }
+        properties = base | body["properties"]
+        properties["status"] = body["status"]
+        properties["properties"] = {"_azureml.ComputeTargetType": "local"} | (properties["properties"] or {})
+        properties["outputs"] = {
+            key: {"description": None, "mode": "ReadWriteMount", "uri": None} | (value or {})
+            for key, value in (properties["outputs"] or {}).items()
+        }
+        properties["services"] = {
+            "Tracking": _service("Tracking", f"{self.place.control}/mlflow/v1.0{self.place.id}"),
+            "Studio": _service("Studio", f"{self.place.scoring}/studio/#/jobs/{document.name}"),
+        }
+        return {
+            "id": f"{self.place.id}/jobs/{document.name}",
+            "name": document.name,
+            "type": "Microsoft.MachineLearningServices/workspaces/jobs",
+            "properties": properties,
+            "systemData": system_data(document),
+        }
+
+    def _amend(self, old: Document, properties: Json) -> Document:
+        for key in ("command", "codeId", "environmentId", "inputs"):
+            given = properties.get(key)
+            if given and given != old.body["properties"].get(key):
+                raise Conflict(f"Job {old.name} exists, and its {key} cannot be changed.")
+        kept = dict(old.body["properties"])
+        for key in ("tags", "description", "displayName", "isArchived", "properties"):
+            if properties.get(key) is not None:
+                kept[key] = properties[key]
+        return self.amend(old.name, properties=kept)
+
+    def _check(self, properties: Json) -> None:
+        """Refuse, before it is queued, what cannot run."""
+        kind = properties.get("jobType")
+        if kind != "Command":
+            raise Unsupported(f"jobs of type {kind}")
+        if not str(properties.get("command") or "").strip():
+            raise Invalid("The job has no command")
+        self.computes.check(properties.get("computeId"))
+        if properties.get("codeId"):
+            self.code_location(properties["codeId"])
+        self._check_environment(str(properties.get("environmentId") or ""))
+        limit = (properties.get("limits") or {}).get("timeout")
+        if limit:
+            durations.seconds(limit)
+        for group in ("inputs", "outputs"):
+            for name in properties.get(group) or {}:
+                if not name.replace("_", "").isalnum() or not name.isascii():
+                    raise Invalid(f"{name!r} is not a name for one of the job's {group}: letters, digits and _")
+        for value in (properties.get("inputs") or {}).values():
+            if value and value.get("uri"):
+                model = "model" in str(value.get("jobInputType"))
+                self.locator.resolve(value["uri"], "models" if model else "data")
+        for group, name in command_line.referenced(properties["command"]):
+            if name not in (properties.get(group) or {}):
+                raise Invalid(f"The command speaks of {group}.{name}, which the job does not declare")
+
+    def _check_environment(self, reference: str) -> None:
+        # Curated environments live in a registry of the service: any name of theirs is taken as known.
+        name, _, version = reference.partition("/environments/")[2].partition("/versions/")
+        if version and not name.startswith("AzureML-") and self.store.get("environments", name, version) is None:
+            raise NotFound("Environment", f"Environment with name: {name} and version: {version} not found.")
+
+
+def _service(kind: str, endpoint: str) -> Json:
+    return {
+        "jobServiceType": kind,
+        "port": None,
+        "endpoint": endpoint,
+        "status": None,
+        "errorMessage": None,
+        "properties": None,
+        "nodes": None,
+    }
+
+
+def get_job(jobs: Jobs, call: Call) -> Reply:
+    return Reply(body=jobs.render(jobs.get(call["name"])))
+
+
+def list_jobs(jobs: Jobs, call: Call) -> Reply:
+    def fetch(after: int | None, limit: int) -> list[Document]:
+        return jobs.store.find("jobs", archived=archived_filter(call), after=after, limit=limit)
+
+    return page(call, jobs.place.control, fetch, jobs.render)
+
+
+async def put_job(jobs: Jobs, runner: Runner, call: Call) -> Reply:
+    document, new = await to_thread(jobs.put, call["name"], call.properties())
+    if new:
+        runner.submit(document.name)
+    return Reply(201 if new else 200, jobs.render(document), {"Location": f"{jobs.place.control}{call.path}"})
+
+
+async def cancel_job(jobs: Jobs, runner: Runner, call: Call) -> Reply:
+    name = call["name"]
+    await to_thread(jobs.request_cancel, name)
+    await runner.cancel(name)
+    location = f"{jobs.place.control}{jobs.place.id}/jobs/{name}/operationResults/cancel"
+    return Reply(202, None, {"Location": location, "x-ms-retry-after-ms": "100"})
+
+
+def cancel_result(jobs: Jobs, call: Call) -> Reply:
+    """Answer 200 when the job that was asked to end has ended, 202 until then."""
+    document = jobs.get(call["name"])
+    if document.body["status"] in TERMINAL:
+        return Reply(200, {})
+    return Reply(202, None, {"Location": f"{jobs.place.control}{call.path}", "x-ms-retry-after-ms": "100"})
+
+
+def delete_job(jobs: Jobs, call: Call) -> Reply:
+    document = jobs.get(call["name"])
+    if document.body["status"] not in TERMINAL:
+        raise Conflict(f"Job {document.name} is {document.body['status']}: cancel it first.")
+    jobs.store.delete("jobs", document.name)
+    return Reply(200)

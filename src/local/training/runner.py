@@ -1,0 +1,159 @@
+"""Runs queued jobs: files in, the command in its own process group, files out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import sys
+from collections import deque
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from local.errors import LocalError
+from local.training.jobs import Jobs
+from local.training.workbench import Workbench
+
+SHEPHERD = Path(__file__).with_name("shepherd.py")
+GRACE_SECONDS = 5.0
+
+
+class Runner:
+    """Starts jobs in the order of their submission, `max_instances` at a time."""
+
+    def __init__(self, folder: Path, jobs: Jobs, workbench: Workbench, max_instances: int) -> None:
+        self.folder = folder / "jobs"
+        self.folder.mkdir(exist_ok=True)
+        self.jobs = jobs
+        self.workbench = workbench
+        self._closing = False
+        self._free = max_instances
+        self._queue: deque[str] = deque()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._lifelines: dict[str, int] = {}
+
+    def submit(self, name: str) -> None:
+        """Put a job, which is stored already, into the queue. Call it in the event loop."""
+        self._queue.append(name)
+        self._start_next()
+
+    async def cancel(self, name: str) -> None:
+        """End a job; returns at once, its status follows."""
+        if name in self._queue:
+            self._queue.remove(name)
+            await asyncio.to_thread(self.jobs.finish, name, "Canceled")
+            return
+        self._ask_to_end(name)
+
+    async def close(self) -> None:
+        """End every job with the server; they are Failed, and say why."""
+        self._closing = True
+        self._queue.clear()
+        for name in list(self._lifelines):
+            self._ask_to_end(name)
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _ask_to_end(self, name: str) -> None:
+        if name in self._lifelines:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._lifelines[name], b"c")
+
+    def _start_next(self) -> None:
+        while self._queue and self._free > 0:
+            name = self._queue.popleft()
+            self._free -= 1
+            task = asyncio.create_task(self._run(name), name=f"job {name}")
+            self._running[name] = task
+            task.add_done_callback(partial(self._ended, name))
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(name, None)
+        self._free += 1
+        self._start_next()
+
+    async def _run(self, name: str) -> None:
+        folder = self.folder / name
+        try:
+            line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, folder)
+            result = await self._execute(name, folder, line, environment, seconds)
+            await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
+            await asyncio.to_thread(self.workbench.collect, name, folder)
+            await asyncio.to_thread(self._conclude, name, folder, result, seconds)
+        except LocalError as error:
+            await asyncio.to_thread(self.jobs.finish, name, "Failed", code="UserError", message=str(error))
+        except (OSError, sqlite3.Error) as error:
+            message = f"The job could not be run: {error}"
+            await asyncio.to_thread(self.jobs.finish, name, "Failed", code="SystemError", message=message)
+        finally:
+            # The blob row of the log points into the folder, which stays; the files around it need not.
+            for each in ("work", "inputs", "outputs"):
+                await asyncio.to_thread(shutil.rmtree, folder / each, ignore_errors=True)
+
+    async def _execute(
+        self, name: str, folder: Path, line: str, environment: dict[str, str], seconds: float
+    ) -> dict[str, Any]:
+        if self.jobs.get(name).body.get("cancel"):
+            return {"reason": "canceled", "code": None}
+        result = folder / "result.json"
+        read_end, write_end = os.pipe()
+        try:
+            with (folder / "std_log.txt").open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-S", str(SHEPHERD), str(read_end), str(result)),
+                    *(str(seconds), str(GRACE_SECONDS), "/bin/bash", "-c", line),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=folder / "work",
+                    env=environment,
+                    start_new_session=True,
+                    pass_fds=(read_end,),
+                )
+            os.close(read_end)
+            read_end = -1
+            self._lifelines[name] = write_end
+            await asyncio.to_thread(self.jobs.set_status, name, "Running")
+            if self._closing or self.jobs.get(name).body.get("cancel"):
+                self._ask_to_end(name)
+            await process.wait()
+        finally:
+            self._lifelines.pop(name, None)
+            os.close(write_end)
+            if read_end >= 0:
+                os.close(read_end)
+        if not result.exists():
+            return {"reason": "lost", "code": process.returncode}
+        found: dict[str, Any] = json.loads(result.read_text())
+        return found
+
+    def _conclude(self, name: str, folder: Path, result: dict[str, Any], seconds: float) -> None:
+        reason, code = result["reason"], result["code"]
+        if reason == "canceled":
+            if self.jobs.get(name).body.get("cancel"):
+                self.jobs.finish(name, "Canceled")
+            else:
+                self.jobs.finish(name, "Failed", code="SystemError", message="The local workspace was stopped")
+        elif reason == "timeout":
+            message = f"Job was canceled because it exceeded its time limit of {seconds:g} seconds."
+            self.jobs.finish(name, "Canceled", code="JobTimeout", message=message)
+        elif reason == "exited" and code == 0:
+            self.jobs.finish(name, "Completed")
+        elif reason == "exited":
+            last = result.get("last") or _last_line(folder / "std_log.txt")
+            message = f"Execution failed. User process exited with code {code}. {last}".strip()
+            self.jobs.finish(name, "Failed", code="UserError", message=message, exit_code=code)
+        else:
+            self.jobs.finish(name, "Failed", code="SystemError", message="The job's process was killed")
+
+
+def _last_line(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 8192))
+        lines = [each.strip() for each in file.read().decode(errors="replace").splitlines() if each.strip()]
+    return lines[-1][:1000] if lines else ""

@@ -1,0 +1,100 @@
+"""A control-plane call and its answer, free of any HTTP library."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from local.errors import Invalid
+from local.storage.store import Document
+
+Json = dict[str, Any]
+PAGE = 100
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: `path` as asked, `params` from its template.
+
+    `caller` is the job whose token was shown, or "" for the workspace's own.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    caller: str = ""
+
+    def __getitem__(self, name: str) -> str:
+        return self.params[name]
+
+    def document(self) -> Json:
+        """Return the body, which must be a JSON object."""
+        if not isinstance(self.body, dict):
+            raise Invalid(f"{self.method} {self.path} needs a JSON object as its body")
+        return self.body
+
+    def properties(self) -> Json:
+        """Return the body's properties, which must be an object."""
+        found = self.document().get("properties")
+        if not isinstance(found, dict):
+            raise Invalid(f"{self.method} {self.path} needs an object named properties in its body")
+        return found
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer; `body` None is an empty one."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def system_data(document: Document) -> Json:
+    return {
+        "createdAt": document.created,
+        "createdBy": "local user",
+        "createdByType": "User",
+        "lastModifiedAt": document.modified,
+        "lastModifiedBy": "local user",
+        "lastModifiedByType": "User",
+    }
+
+
+def page(
+    call: Call,
+    control: str,
+    fetch: Callable[[int | None, int], Sequence[Document]],
+    render: Callable[[Document], Json],
+) -> Reply:
+    """Answer one page of a list, with `nextLink` when there is more.
+
+    `fetch(after, limit)` returns documents in order. `$top` is the most that the whole list gives, as the
+    service reads it.
+    """
+    try:
+        top = int(call.query.get("$top", "0") or 0)
+        after = int(base64.urlsafe_b64decode(call.query["$skip"])) if call.query.get("$skip") else None
+    except ValueError as error:
+        raise Invalid(f"$top and $skip are not usable: {error}") from error
+    size = min(top, PAGE) if top > 0 else PAGE
+    found = fetch(after, size + 1)
+    shown = found[:size]
+    body: Json = {"value": [render(document) for document in shown]}
+    if len(found) > size and not 0 < top <= size:
+        query = dict(call.query)
+        query["$skip"] = base64.urlsafe_b64encode(str(shown[-1].seq).encode()).decode()
+        if top:
+            query["$top"] = str(top - size)
+        body["nextLink"] = f"{control}{call.path}?{urlencode(query)}"
+    return Reply(body=body)
+
+
+def archived_filter(call: Call) -> bool | None:
+    """Translate `listViewType`: ActiveOnly (the default), ArchivedOnly or All."""
+    return {"ArchivedOnly": True, "All": None}.get(call.query.get("listViewType", ""), False)

@@ -1,0 +1,1 @@
+"""What the tasks do, through the Azure ML SDK and nothing else."""

@@ -1,0 +1,185 @@
+"""What a person sees: lines, tables, JSON, and errors as exits (ops/actions.py has what a runner reads).
+
+On a terminal there are colours; anywhere else plain lines with the time, and no control codes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
+
+from ops import actions
+from ops.errors import OpsError
+
+Task = TypeVar("Task", bound=Callable[..., Any])
+_UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectTimeout"})
+INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+
+
+def say(line: str) -> None:
+    """Print one line of progress, with the time in front where there is no terminal to watch."""
+    stamp = "" if sys.stdout.isatty() else f"{datetime.now().astimezone():%H:%M:%S} "
+    print(f"{stamp}{line}", flush=True)
+
+
+def heading(text: str) -> None:
+    """Print the title of a phase, set off from the lines around it."""
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    print(f"\n{bold}{text}{plain}", flush=True)
+
+
+def show_json(value: object) -> None:
+    """Print `value` as JSON, for scripts."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
+    """Print names and values in two columns."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(name, _text(value))
+    _print(table)
+
+
+def show_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print a table with a column for each key of the first row."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0] if rows else ():
+        numeric = all(isinstance(row[name], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    _print(table)
+
+
+def _print(what: object) -> None:
+    from rich.console import Console
+
+    # Off a terminal rich would assume 80 columns and fold; logs have no such edge.
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(what)
+
+
+def _text(value: object) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return escape("  ".join(f"{key} {_text(item)}" for key, item in value.items()))
+    return escape(str(value))
+
+
+def bar(share: int, width: int = 20) -> str:
+    """Return a share of 100 as a bar.
+
+    >>> bar(25, 8)
+    '██······'
+    """
+    filled = round(share * width / 100)
+    return "█" * filled + "·" * (width - filled)
+
+
+def ask(question: str) -> bool:
+    """Return whether a person at the terminal types yes; without a terminal the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def exits(task: Task) -> Task:
+    """Make a task end with its exit code and one message: the only place where errors become exits."""
+
+    @functools.wraps(task)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            value = task(*args, **kwargs)
+        except (Exception, KeyboardInterrupt) as fault:
+            end(fault)
+        actions.outputs({"result": "done"})
+        return value
+
+    return guarded  # type: ignore[return-value]  # the wrapper has the task's own signature
+
+
+def end(fault: BaseException) -> NoReturn:
+    """Say what was wrong on standard error, and exit with the code for it."""
+    if debugging():
+        traceback.print_exception(fault)
+    message, code = explain(fault)
+    print(message, file=sys.stderr, flush=True)
+    actions.error(result(fault), message)
+    actions.outputs({"result": result(fault)})
+    sys.exit(code)
+
+
+def result(fault: BaseException) -> str:
+    """Return one word for how a task ended, for the steps after it: "test-failed", "rolled-back", "refused"...
+
+    What is no OpsError is "error", and Ctrl-C "interrupted"; a task that ends well says "done".
+    """
+    if isinstance(fault, OpsError) and type(fault) is not OpsError:
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(fault).__name__).lower()
+    return "interrupted" if isinstance(fault, KeyboardInterrupt) else "error"
+
+
+def explain(fault: BaseException) -> tuple[str, int]:
+    """Return the message and the exit code for an error."""
+    if isinstance(fault, OpsError):
+        return f"{_word(fault)}: {fault}", fault.exit_code
+    if isinstance(fault, KeyboardInterrupt):
+        return "interrupted: what was begun in the workspace goes on there; inv status shows it", INTERRUPTED
+    kind = type(fault)
+    if kind.__module__.startswith(("azure.", "marshmallow", "requests", "urllib3", "msrest")):
+        said = str(getattr(fault, "message", "") or fault).strip().split("\n")[0]
+        if kind.__name__ in _UNREACHABLE:
+            return (
+                f"error: the workspace cannot be reached: {said}; inv workspace.status, or your network, says more",
+                1,
+            )
+        return f"error: the workspace answered: {said or kind.__name__}", 1
+    if isinstance(fault, OSError):
+        return f"error: {fault.strerror or fault}: {fault.filename or ''}".rstrip(": "), 1
+    return f"error: {kind.__name__}: {fault} (a defect of this project: inv --debug shows where)", 1
+
+
+def _word(fault: OpsError) -> str:
+    return {2: "usage", 3: "paused"}.get(fault.exit_code, "error")
+
+
+def debugging() -> bool:
+    """Return whether inv was given --debug."""
+    return logging.getLogger("invoke").isEnabledFor(logging.DEBUG)
+
+
+def guard_start() -> None:
+    """Explain what goes wrong before any task runs, such as an invoke.yaml that is not YAML, without a traceback."""
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+        about_settings = kind.__module__.startswith(("invoke", "yaml")) or isinstance(fault, ValueError)
+        if debugging() or not about_settings:
+            usual(kind, fault, trace)
+            return
+        said = " ".join(str(fault).split())
+        print(f"usage: invoke.yaml or an INVOKE_* variable cannot be read: {said}", file=sys.stderr)
+        raise SystemExit(2)
+
+    sys.excepthook = hook

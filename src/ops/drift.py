@@ -1,0 +1,52 @@
+"""Drift: how far the live rows have moved from what the live model learned from, column by column. Pure.
+
+The measure is the population stability index: over the bins of a column, the sum of (live - trained) * ln(live /
+trained). The bins are those of signature.json: a tenth of the training rows each where values allow it, or the
+categories; missing is a bin of its own. By the usual reading below 0.1 is no change to speak of, above 0.25 is a reason
+to look, and to retrain.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LOOK, RETRAIN = 0.1, 0.25
+_LEAST = 1e-4  # share that an empty bin counts as, so that the logarithm exists
+
+
+def index(trained: Mapping[Any, float], live: Mapping[Any, float]) -> float:
+    """Return the population stability index of two distributions over the same bins (shares that sum to 1)."""
+    total = 0.0
+    for each in {**trained, **live}:
+        before, now = max(trained.get(each, 0.0), _LEAST), max(live.get(each, 0.0), _LEAST)
+        total += (now - before) * math.log(now / before)
+    return total
+
+
+def by_column(signature: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, float]:
+    """Return the index of each column of the signature that the rows have, largest first."""
+    found = {}
+    for column in signature["columns"]:
+        if column["name"] in columns and rows:
+            place = columns.index(column["name"])
+            trained, live = _distributions(column, [row[place] for row in rows])
+            found[column["name"]] = index(trained, live)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _distributions(column: Mapping[str, Any], cells: Sequence[Any]) -> tuple[dict[Any, float], dict[Any, float]]:
+    missing = float(column.get("missing_share", 0.0))
+    if "categories" in column:
+        shares = column["categories"]
+        trained = {**shares, "others": max(1.0 - missing - sum(shares.values()), 0.0), None: missing}
+        live = [None if cell in (None, "") else cell if cell in shares else "others" for cell in cells]
+    else:
+        edges = column["edges"]
+        trained = {None: missing, **dict(enumerate(column["shares"]))}
+        live = [None if cell is None else bisect_right(edges, float(cell)) for cell in cells]
+    counts = Counter(live)
+    return trained, {each: count / len(cells) for each, count in counts.items()}

@@ -1,0 +1,70 @@
+"""What can go wrong in ops, and how a command then ends.
+
+    OpsError                    exit 1: it failed, or was rolled back
+    ├── UsageError              exit 2: a setting or a value that cannot be
+    ├── NotFound                what was asked for does not exist
+    ├── Refused                 possible, but not wise: a gate is closed; --force opens some
+    ├── JobFailed               a job ended, or stayed, without success
+    ├── DeploymentFailed        Azure could not bring a deployment up
+    ├── TestFailed              a deployment answers, but not as it must
+    ├── RolledBack              the rollout found the new deployment bad; the old one has the traffic
+    ├── Timeout                 a wait reached its deadline
+    ├── Unreachable             no workspace, or no sign-in
+    └── Paused                  exit 3: not yet known; nothing was changed back
+
+Every message says the thing, the fault, and what exists or what to do.
+"""
+
+from __future__ import annotations
+
+
+class OpsError(Exception):
+    """The base; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(OpsError):
+    """A setting or a value that cannot be."""
+
+    exit_code = 2
+
+
+class NotFound(OpsError):
+    """What was asked for does not exist."""
+
+
+class Refused(OpsError):
+    """Possible, but a gate is closed."""
+
+
+class JobFailed(OpsError):
+    """A job ended, or stayed, without success."""
+
+
+class DeploymentFailed(OpsError):
+    """Azure could not bring a deployment up."""
+
+
+class TestFailed(OpsError):
+    """A deployment answers, but not as it must."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
+
+
+class RolledBack(OpsError):
+    """The rollout found the new deployment bad; the old one has the traffic."""
+
+
+class Timeout(OpsError):
+    """A wait reached its deadline."""
+
+
+class Unreachable(OpsError):
+    """No workspace, or no sign-in."""
+
+
+class Paused(OpsError):
+    """Not yet known; nothing was changed back."""
+
+    exit_code = 3

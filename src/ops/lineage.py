@@ -1,0 +1,75 @@
+"""Where a model and a deployment come from: fingerprints, the git commit, and the tags that keep them.
+
+Tags are the only memory that Azure, a laptop and a runner share; every name of one stands here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+STAGE = "stage"  # of a job: dev or prod
+FINGERPRINT = "fingerprint"  # of a job: its code, data declaration and environment
+FORCED = "forced"  # which gate was overridden, where one was
+DATA = "data_fingerprint"  # fingerprint of the rows that a model learned from
+GIT = "git_commit"
+JOB = "job"  # of a model: the job that made it
+METRIC = "metric."  # of a model: one tag a metric
+HOLDOUT = "holdout"  # of a model: fingerprint of the rows it was measured on
+LIBRARY = "library."  # of a model: one tag a library
+SERVED = "served"  # of a model: the file that answers requests
+MODEL = "model"  # of a deployment: name:version
+CODE = "code"  # of a deployment: fingerprint of the scoring code and its environment
+DEPLOYED = "deployed_at"  # of a deployment: ISO time in UTC
+ROLLED_BACK = "rolled_back"  # of an endpoint: which deployment, and why
+ROLLOUT = "rollout"  # of an endpoint: where the last rollout stands
+EVIDENCE = "evidence."  # of an endpoint: one tag a metric, what that rollout has seen
+LEASE = "lease"  # of an endpoint: who rolls out, and until when
+OUTCOME = "rollout."  # of a model: one tag a rollout, by its time in UTC, that says how it ended
+
+# Made by tools beside the code, and no part of it. The SDK's own ignore files are honoured when it uploads.
+_NOT_CODE = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".DS_Store"}
+
+
+def fingerprint(*parts: Path | Mapping[str, object]) -> str:
+    """Return 16 hex digits that change when a file below a folder, a file, or a mapping among `parts` changes.
+
+    Names and contents count; times, owners and the folder's own place do not.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            for file in _files(part):
+                name = file.relative_to(part).as_posix() if part.is_dir() else file.name
+                digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+                digest.update(file.read_bytes())
+        else:
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+        digest.update(b"\0\0")
+    return digest.hexdigest()[:16]
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    found = (file for file in place.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    return sorted(file for file in found if not _NOT_CODE.intersection(file.relative_to(place).parts))
+
+
+def git_commit(folder: Path) -> str:
+    """Return the commit that `folder` stands at, with "+changes" when files differ from it; "none" outside git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return "none"
+    return commit + ("+changes" if _git(folder, "status", "--porcelain", "--", ".") else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,209 @@
+"""The project as the tasks see it: settings checked once, one client, and the plans made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops import approval, endpoints, jobs, lineage, live_rows, models, release, scoring, training, workspace
+from ops.actions import outputs, warning
+from ops.console import ask, say
+from ops.errors import NotFound, Refused, UsageError
+from ops.rollout import machine, moves
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Job, Model
+
+    from ops.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+_LIVE_ROWS = 20_000  # drawn for probes and replay; some tens of MB
+
+
+class Project:
+    """Settings, client and plans, each made when first asked for."""
+
+    def __init__(self, values: Mapping[str, Any], root: Path = ROOT) -> None:
+        """Check `values`, the mapping of invoke.yaml with its overrides; UsageError says what is wrong with it."""
+        from ops import settings
+
+        self.root = root
+        self.settings: Settings = settings.load(values).rooted(root)
+        self.sample = root / self.settings.data.sample
+        self._signatures: dict[str, Any] = {}
+        self.operation_seconds = self.settings.wait.operation_minutes * 60
+
+    @cached_property
+    def client(self) -> MLClient:
+        """The workspace's client; a local workspace is started when it is not up."""
+        return workspace.connect(self.settings)
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's name."""
+        return self.settings.names.endpoint
+
+    @property
+    def plan(self) -> training.Plan:
+        """What is trained, and how long that may take."""
+        settings = self.settings
+        return training.Plan(
+            root=self.root,
+            experiment=settings.names.experiment,
+            data={"dev": settings.data.dev, "prod": settings.data.prod, "live": settings.data.live},
+            inputs=settings.train.inputs(),
+            poll_seconds=settings.poll_seconds,
+            deadline_seconds=settings.wait.job_minutes * 60,
+        )
+
+    @property
+    def target(self) -> release.Target:
+        """Where a release goes."""
+        return release.Target(self.root, self.endpoint, self.sample, self.operation_seconds)
+
+    def rollout_plan(self, *, on_fail: str | None = None, mirror: int | None = None, last: int = 100) -> machine.Plan:
+        """Return the rollout's plan: the settings, but for what was asked for this time."""
+        from ops.rollout.policy import policy
+
+        chosen = self.settings.rollout
+        if last not in chosen.steps:
+            raise UsageError(f"--step {last}: the steps are {', '.join(map(str, chosen.steps))}")
+        return machine.Plan(
+            endpoint=self.endpoint,
+            steps=chosen.steps,
+            policy=policy(
+                tolerance=chosen.tolerance,
+                margin=chosen.margin,
+                alpha=chosen.alpha,
+                beta=chosen.beta,
+                judge_disagreement=chosen.judge_disagreement,
+            ),
+            bake_seconds=chosen.bake_seconds,
+            min_requests=chosen.min_requests,
+            step_seconds=chosen.step_minutes * 60,
+            on_fail="pause" if (on_fail or chosen.on_fail) == "pause" else "rollback",
+            on_deadline=chosen.on_deadline,
+            checkpoint_seconds=chosen.checkpoint_seconds,
+            lease_seconds=chosen.lease_minutes * 60,
+            deadline_seconds=self.operation_seconds,
+            mirror=chosen.mirror if mirror is None else mirror,
+            last=last,
+        )
+
+    @property
+    def address(self) -> scoring.Address:
+        """Where the endpoint is called, with its key."""
+        found = endpoints.get(self.client, self.endpoint)
+        return scoring.Address(str(found.scoring_uri), endpoints.key(self.client, self.endpoint))
+
+    def register(self, job: str | None, *, force: bool) -> Model:
+        """Register a completed prod job (the newest when none is named), if it is no worse than the champion."""
+        chosen, name = self.settings.register_, self.settings.names.model
+        rule = training.Rule(chosen.metric, chosen.tolerance)
+        return training.register(self.client, self.plan, name, self.champion(), rule, say, job=job, force=force)
+
+    def champion(self) -> Model | None:
+        """Return the model that has most of the traffic, or the newest version when none has any."""
+        _, live = approval.live_model(self.client, self.settings.names.model, self.endpoint)
+        return live or models.latest(self.client, self.settings.names.model)
+
+    def train_prod(self, *, approved: bool, force: bool) -> Job:
+        """Train on the production data and register the model, if a dev success and a person allow it (rows 6 to 9)."""
+        plan = self.plan
+        if not force:
+            vouching = training.gate(self.client, plan)
+            say(f"dev job {vouching.name} vouches for this code ({plan.fingerprint()})")
+        if not approved and not ask(f"Train on {plan.data['prod']} and register the model?"):
+            raise Refused("not approved: nothing was submitted; answer yes, or give --yes")
+        if force:
+            warning("forced", f"{plan.data['prod']} is trained on without asking for a dev success of this code")
+        job = training.train(self.client, plan, training.PROD, say, forced=force)
+        model = self.register(str(job.name), force=force)
+        outputs({"model_name": model.name, "model_version": model.version})
+        return job
+
+    def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> release.Decision:
+        """Deploy a version (the newest when none is named) to the idle slot and test it there."""
+        model = self.newest_model(version, force=force, register=not dry_run)
+        decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
+        outputs({"slot": decision.slot or "", "model_version": model.version, "scoring_uri": self.scoring_uri()})
+        return decision
+
+    def test(self, slot: str | None) -> list[scoring.Check]:
+        """Run the endpoint test; TestFailed names the checks that failed."""
+        return scoring.test(self.root, self.address, slot, self.sample)
+
+    def shift(self, slot: str, percent: int, *, mirror: bool) -> None:
+        """Give `slot` a share of the traffic, or of copies."""
+        copies = percent if mirror else None
+        moves.shift(self.client, self.endpoint, slot, percent, copies, deadline_seconds=self.operation_seconds, say=say)
+
+    def cancel(self, job: str) -> None:
+        """Cancel a job, and see it end."""
+        jobs.cancel(self.client, job)
+        say(f"job {job}: {jobs.status(self.client.jobs.get(job))}")
+
+    def scoring_uri(self) -> str:
+        """Return the scoring address, "" before there is an endpoint."""
+        found = endpoints.find(self.client, self.endpoint)
+        return str(found.scoring_uri) if found else ""
+
+    def newest_model(self, version: str | None, *, force: bool, register: bool = True) -> Model:
+        """Return the version asked for, or the newest: a completed prod job that is not registered yet is, now.
+
+        Without `register` nothing is, and a job that waits for it is left out.
+        """
+        if version is not None:
+            return models.get(self.client, self.settings.names.model, version)
+        registered = models.latest(self.client, self.settings.names.model)
+        if registered is not None and not register:
+            return registered
+        if not register:
+            raise NotFound("no registered model yet: a dry run registers none; inv register, or inv deploy, does")
+        try:
+            newest = self.register(None, force=force)
+        except NotFound:
+            if registered is None:
+                raise
+            return registered
+        if registered is not None and models.number(registered.version) > models.number(newest.version):
+            return registered
+        return newest
+
+    def drift(self) -> dict[str, float]:
+        """Return how far each column of the live rows is from what the live model learned from; {} with none live."""
+        from ops import drift
+
+        _, live = approval.live_model(self.client, self.settings.names.model, self.endpoint)
+        job = (live.tags or {}).get(lineage.JOB) if live else None
+        if job is None:
+            return {}
+        if job not in self._signatures:
+            self._signatures[job] = jobs.read_json(self.client, job, models.OUTPUT, "signature.json")
+        return drift.by_column(self._signatures[job], list(live_rows.columns_of(self.sample)), self.live_rows)
+
+    @cached_property
+    def live_rows(self) -> list[list[live_rows.Cell]]:
+        """Rows to ask about, drawn once from all of the live data."""
+        return live_rows.read(self.root / self.settings.data.live, self.sample, limit=_LIVE_ROWS)
+
+
+def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project:
+    """Return the project for Invoke's merged configuration, less the keys that are Invoke's own."""
+    return Project({key: _plain(config[key]) for key in config if key not in own_keys})
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value
+
+
+def slot_and_percent(green: str | None, blue: str | None) -> tuple[str, int]:
+    """Return which colour gets how much; UsageError unless exactly one is given."""
+    given = {slot: text for slot, text in (("green", green), ("blue", blue)) if text is not None}
+    if len(given) != 1:
+        raise UsageError("give --green N or --blue N: the other colour gets the rest")
+    [(slot, text)] = given.items()
+    return slot, moves.percentage(text, f"--{slot}")

@@ -1,0 +1,169 @@
+"""Release: from the newest production job to a tested deployment (rows 11 to 17, 19 and 20 of docs/flow.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops import deployments, endpoints, lineage, models, scoring, traffic
+from ops.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Model, OnlineDeployment, OnlineEndpoint
+
+Say = Callable[[str], None]
+PIPELINE = "model.skops"  # what serves a model that does not convert to a graph
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a release goes, and how long it may take."""
+
+    root: Path
+    endpoint: str
+    sample: Path  # the request that every deployment must answer
+    deadline_seconds: float
+    code: Path | None = None  # a folder of scoring code other than src/score
+
+    def code_fingerprint(self) -> str:
+        """Return what changes when the scoring code, its environment or the deployment's YAML changes."""
+        code = self.code or self.root / "src" / "score"
+        return lineage.fingerprint(code, self.root / "environment.yml", self.root / "azureml" / "deployment.yml")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a deploy is going to do: into which slot, or nothing, and why."""
+
+    slot: str | None
+    reason: str
+    create: bool = True
+
+
+def live_slot(there: Mapping[str, OnlineDeployment], split: traffic.Split) -> str | None:
+    """Return the slot that has all the traffic, or None when none has any; Refused in the midst of a rollout."""
+    serving = [slot for slot in there if split.of(slot)]
+    if len(serving) > 1:
+        raise Refused(f"a rollout is under way ({split}): finish it (inv rollout) or end it (inv rollback) first")
+    return serving[0] if serving else None
+
+
+def decide(
+    there: Mapping[str, OnlineDeployment],
+    split: traffic.Split,
+    content: Mapping[str, str],
+    slot: str | None,
+    force: bool,
+) -> Decision:
+    """Choose the slot for `content` (the model and code tags), from what is deployed now. Pure.
+
+    Nothing newer than what is live: nothing to do (row 19). Nothing live: blue, or the slot asked for. Otherwise the
+    idle colour (rows 14, 20, 27); one that holds this very content and is up is not made again, only tested again.
+    """
+    live = live_slot(there, split)
+    if slot is not None:
+        deployments.other(slot)
+    if live is not None and slot == live:
+        raise UsageError(
+            f"{live} is live: a new version goes to {deployments.other(live)}, where no request reaches it yet"
+        )
+    if live is not None and not force and _holds(there[live], content):
+        return Decision(None, f"{live} serves {content[lineage.MODEL]} with this code already: nothing newer to deploy")
+    chosen = slot or (deployments.other(live) if live else _first_free(there, content))
+    present = there.get(chosen)
+    if present is not None and not force and _holds(present, content):
+        return Decision(chosen, f"{chosen} holds {content[lineage.MODEL]} with this code already", create=False)
+    return Decision(chosen, f"{content[lineage.MODEL]} goes to {chosen}")
+
+
+def _holds(deployment: OnlineDeployment, content: Mapping[str, str]) -> bool:
+    up = deployments.state(deployment) == deployments.SUCCEEDED
+    return up and content.items() <= (deployment.tags or {}).items()
+
+
+def _first_free(there: Mapping[str, OnlineDeployment], content: Mapping[str, str]) -> str:
+    """Return blue on a new endpoint; where nothing is live, the slot that a run before this one left unfinished."""
+    return next((slot for slot in deployments.SLOTS if slot in there and _holds(there[slot], content)), "blue")
+
+
+def content_of(target: Target, model: Model) -> dict[str, str]:
+    """Return the tags that tell one release from another, and lead back to where it came from."""
+    return {lineage.MODEL: f"{model.name}:{model.version}", lineage.CODE: target.code_fingerprint()}
+
+
+def check_libraries(model: Model, environment: str) -> None:
+    """Refuse a pipeline that was made with other versions than it would be served with; Pure.
+
+    A graph needs none of them. `environment` is the text of environment.yml; what it does not pin is not compared.
+    """
+    tags = model.tags or {}
+    if tags.get(lineage.SERVED) != PIPELINE:
+        return
+    pins = dict(re.findall(r"^\s*-\s*([\w-]+)==(\S+)\s*$", environment, re.MULTILINE))
+    made = {key.removeprefix(lineage.LIBRARY): value for key, value in tags.items() if key.startswith(lineage.LIBRARY)}
+    apart = [
+        f"{name} {made[name]}, not {pins[name]}" for name in sorted(made) if pins.get(name, made[name]) != made[name]
+    ]
+    if apart:
+        raise Refused(
+            f"{model.name}:{model.version} is a pipeline made with {'; '.join(apart)} as environment.yml has it: "
+            "train again with that environment, or override with --force"
+        )
+
+
+def deploy(
+    client: MLClient, target: Target, model: Model, say: Say, *, slot: str | None, force: bool, dry_run: bool
+) -> Decision:
+    """Bring the model up in the idle slot, test it there, and give a first deployment all the traffic.
+
+    The test comes before any traffic, also on a new endpoint, so that no client ever reaches what failed it.
+    Raises DeploymentFailed or TestFailed; the traffic then is what it was. Running it again goes on where it stopped.
+    """
+    endpoint = endpoints.find(client, target.endpoint)
+    there = deployments.listed(client, target.endpoint) if endpoint else {}
+    split = traffic.of(endpoint) if endpoint else traffic.Split({}, {})
+    content = content_of(target, model)
+    decision = decide(there, split, content, slot, force)
+    say(decision.reason + (" (dry run: nothing is changed)" if dry_run else ""))
+    if decision.slot is None or dry_run:
+        return decision
+    endpoint = endpoints.ensure(
+        client, target.root / "azureml" / "endpoint.yml", target.endpoint, {}, deadline_seconds=target.deadline_seconds
+    )
+    if decision.create:
+        if not force:
+            check_libraries(model, (target.root / "environment.yml").read_text())
+        _create(client, target, model, content, decision.slot, say)
+    _test(client, target, endpoint, decision.slot, say)
+    if live_slot(there, split) is None:
+        written = traffic.write(client, target.endpoint, {decision.slot: 100}, deadline_seconds=target.deadline_seconds)
+        say(f"traffic: {written}")
+    return decision
+
+
+def _create(client: MLClient, target: Target, model: Model, content: Mapping[str, str], slot: str, say: Say) -> None:
+    origin = {lineage.JOB: (model.tags or {}).get(lineage.JOB, "none"), lineage.GIT: lineage.git_commit(target.root)}
+    release = deployments.Release(
+        file=target.root / "azureml" / "deployment.yml",
+        endpoint=target.endpoint,
+        model_id=f"azureml:{model.name}:{model.version}",
+        tags={**content, **origin},
+        code=target.code,
+    )
+    deployments.create(client, slot, release, deadline_seconds=target.deadline_seconds, say=say)
+    say(f"{slot}: up with {content[lineage.MODEL]}")
+
+
+def _test(client: MLClient, target: Target, endpoint: OnlineEndpoint, slot: str, say: Say) -> None:
+    address = scoring.Address(str(endpoint.scoring_uri), endpoints.key(client, target.endpoint))
+    checks = scoring.test(target.root, address, slot, target.sample)
+    say(f"{slot}: passed all {len(checks)} checks of the endpoint test")
+
+
+def model_to_deploy(client: MLClient, name: str, version: str | None) -> Model | None:
+    """Return the version asked for, or the newest one, or None when nothing is registered."""
+    return models.get(client, name, version) if version else models.latest(client, name)

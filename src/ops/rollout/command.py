@@ -1,0 +1,167 @@
+"""One `inv rollout`: the plan from the settings, evidence from paired probes, a watch, a report, a line in history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ops import actions, console, deployments, endpoints, models, traffic, wait, workspace
+from ops.errors import OpsError, UsageError
+from ops.rollout import ledger, machine, moves, report, watch
+from ops.rollout.ledger import Ledger
+from ops.rollout.live import Live
+from ops.rollout.monitor import Monitor
+from ops.rollout.position import Position
+from ops.rollout.probes import Block, Prober
+
+if TYPE_CHECKING:
+    from ops.project import Project
+
+T = TypeVar("T")
+REPORTS = "outputs/rollouts"
+ON_FAIL = ("rollback", "pause")
+_OPENING_SECONDS = 120.0  # how long a workspace that is half broken may keep a rollout from beginning
+
+
+def run(
+    project: Project,
+    *,
+    on_fail: str | None = None,
+    step: str | None = None,
+    mirror: str | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Position:
+    """Roll out as the settings say, but for what was asked for this time; return where it ended."""
+    if on_fail not in (None, *ON_FAIL):
+        raise UsageError(f"--on-fail {on_fail}: give {' or '.join(ON_FAIL)}")
+    copies = moves.percentage(mirror, "--mirror") if mirror else None
+    if copies is not None and copies > traffic.MOST_MIRROR:
+        raise UsageError(f"--mirror {copies}: give at most {traffic.MOST_MIRROR}")
+    last = moves.percentage(step, "--step") if step else 100
+    plan = project.rollout_plan(on_fail=on_fail, last=last, mirror=copies)
+    return _show_plan(project, plan) if dry_run else go(project, plan, force=force)
+
+
+def go(
+    project: Project,
+    plan: machine.Plan,
+    *,
+    force: bool = False,
+    pairs_per_second: float | None = None,
+    also: machine.Watch | None = None,
+) -> Position:
+    """Run the state machine with probes of the live rows, and write the report however it ends."""
+    record = watch.Record()
+    told, screen = watch.for_people(record, also)
+    there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
+    models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
+    rate = pairs_per_second or project.settings.rollout.probes_per_second
+    prober = Prober(_outlast(lambda: project.address), project.sample, project.live_rows)
+    slow_seconds = project.settings.rollout.slow_ms / 1000
+    live = _outlast(lambda: _live(project, prober))
+
+    def collect(now: Position, seconds: float) -> Iterator[Block]:
+        assert now.old is not None
+        for pair in prober.pairs(now.old, now.new, rate, seconds):
+            record.pair(pair)
+            yield pair.block(slow_seconds)
+        if live is not None:
+            yield from _whole_minutes(live, now)
+
+    try:
+        rollout = machine.Rollout(project.client, plan, collect, told)
+        ended = rollout.go(lambda slot: _outlast(lambda: project.test(slot)), force=force)
+    finally:
+        if screen is not None:
+            screen.close()
+        if record.now is not None and record.steps:
+            _keep(project, plan, record, record.now, models_of)
+    if record.now is None:
+        console.say(f"{ended.new} has {ended.share} % of the traffic: there is nothing to roll out")
+    elif ended.share == 100:
+        console.say(f"inv cleanup deletes {ended.old}")
+    return ended
+
+
+def _outlast(call: Callable[[], T]) -> T:
+    return wait.retrying(call, what="the workspace", deadline_seconds=_OPENING_SECONDS)
+
+
+def _live(project: Project, prober: Prober) -> Live | None:
+    """Return the live requests as evidence, from the next whole minute on; None when they are not to be asked for."""
+    if not project.settings.rollout.live_metrics:
+        return None
+    endpoint = endpoints.get(project.client, project.endpoint)
+    client = workspace.metrics_client(project.settings, str(endpoint.location))
+    monitor = Monitor(client, str(endpoint.id))
+    return Live(monitor.requests, prober.sent, project.settings.metrics_lag_seconds, time.time())
+
+
+def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:
+    """Yield what the live requests add; metrics that cannot be read are said, and the probes go on alone."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        yield from live.blocks(now, time.time())
+    except AzureError as fault:
+        console.say(f"live metrics cannot be read, the probes go on: {str(fault).splitlines()[0]}")
+
+
+def _show_plan(project: Project, plan: machine.Plan) -> Position:
+    endpoint, now = machine.observe(project.client, plan.endpoint)
+    tags = endpoint.tags or {}
+    kept = ledger.read(tags, now.identity, plan.policy)
+    left = machine.left_to_do(now, tags, plan)
+    console.show_pairs(
+        "rollout, dry run: nothing is changed",
+        {
+            "from": now.old,
+            "to": f"{now.new}, now at {now.share} %",
+            "steps": ", ".join(f"{step} %" for step in left) or "none: there is nothing to roll out",
+            "each": f"at least {plan.bake_seconds:g} s, {plan.min_requests} requests; at most {plan.step_seconds:g} s",
+            "when bad": plan.on_fail,
+            "verdict so far": _verdict(now, kept),
+        },
+    )
+    return now
+
+
+def _verdict(now: Position, kept: Ledger) -> str:
+    verdict = kept.evidence.verdict()
+    return f"{verdict.answer}: {machine.explain(now, verdict)}" if kept.requests else "nothing seen yet"
+
+
+def _keep(
+    project: Project, plan: machine.Plan, record: watch.Record, now: Position, models_of: Mapping[str, str]
+) -> None:
+    """Write the report, and how it ended into the model's tags, where any machine finds it."""
+    model = models_of.get(now.new, "")
+    seconds = round(record.seconds_taken, 1)
+    about: dict[str, Any] = {
+        "model": model,
+        "replaces": models_of.get(now.old or ""),
+        "seconds": seconds,
+        "alpha": plan.policy.alpha,
+        "beta": plan.policy.beta,
+    }
+    page = report.write(project.root / REPORTS, plan.endpoint, now, record, about)
+    console.say(f"report: {page.relative_to(project.root)}")
+    actions.summary("rollout", {"outcome": record.outcome, "model": model, "seconds": seconds})
+    evidence = record.points[-1]["metrics"] if record.points else {}
+    rows = [{"metric": metric, **report.cells(found)} for metric, found in evidence.items()]
+    actions.summary_rows("evidence", rows)
+    actions.outputs({"verdict": record.word, "model": model})
+    _remember(project, model, f"{now.new}, {seconds:g} s: {record.outcome}")
+
+
+def _remember(project: Project, model: str, outcome: str) -> None:
+    """Tag the model with the outcome; a workspace that does not answer now must not hide why the rollout ended."""
+    from azure.core.exceptions import AzureError
+
+    name, _, version = model.partition(":")
+    try:
+        models.remember(project.client, name, version, outcome)
+    except (AzureError, OpsError) as fault:
+        console.say(f"inv history will not show this outcome: {' '.join(str(fault).split())[:200]}")

@@ -1,0 +1,140 @@
+"""An endpoint while one run holds it: every write renews the lease, and looks first whether it is still ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ops import endpoints, lineage, traffic, wait
+from ops.errors import OpsError, Paused, Refused, Timeout
+from ops.rollout import lease
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import OnlineEndpoint
+
+# Azure may answer a read with what was so before the last write: what is wrong must still be wrong after this.
+_SETTLE_SECONDS = 3.0
+_SETTLE_POLL_SECONDS = 0.5
+_GIVE_BACK_SECONDS = 30.0
+
+
+class Hold:
+    """The lease of one run on one endpoint, and the split as that run set it last."""
+
+    def __init__(self, client: MLClient, endpoint: str, *, lease_seconds: float, deadline_seconds: float) -> None:
+        """Hold nothing yet; each write may take `deadline_seconds`."""
+        self._client = client
+        self._endpoint = endpoint
+        self._lease_seconds = lease_seconds
+        self._deadline = deadline_seconds
+        self._lease = lease.mine(lease_seconds)
+        self._split: traffic.Split | None = None
+        self._written = 0.0
+        self._held = False
+
+    def take(self, found: OnlineEndpoint, *, force: bool) -> None:
+        """Take the lease, seen on `found`; Refused while another operator may still be at work, unless forced."""
+        lease.check(lease.read((found.tags or {}).get(lineage.LEASE)), self._lease, force=force)
+        self.tag({})
+        self._held = True
+        self.check()
+
+    def check(self) -> None:
+        """See that nobody else has taken the endpoint (Refused), or moved its traffic by hand (Paused)."""
+        found: list[OpsError | None] = []
+
+        def ours() -> bool:
+            found.append(self._trouble())
+            return found[-1] is None
+
+        try:
+            wait.until(ours, bool, what="lease", deadline_seconds=_SETTLE_SECONDS, poll_seconds=_SETTLE_POLL_SECONDS)
+        except Timeout:
+            # Another operator may have come, and ended, within that time: the traffic it set was set by no hand.
+            trouble = next((each for each in found if isinstance(each, Refused)), found[-1])
+            assert trouble is not None
+            self._held = self._held and not isinstance(trouble, Refused)
+            raise trouble from None
+
+    def _trouble(self) -> OpsError | None:
+        try:
+            endpoint = self.check_holder()
+        except Refused as taken:
+            return taken
+        split = traffic.of(endpoint)
+        if self._split is not None and split != self._split:
+            return Paused(f"the traffic was set to {split} by hand, not to {self._split}: the rollout ends here")
+        return None
+
+    def check_holder(self) -> OnlineEndpoint:
+        """Return the endpoint; Refused when another operator has taken it over."""
+        endpoint = wait.retrying(
+            lambda: endpoints.get(self._client, self._endpoint),
+            what=f"endpoint {self._endpoint}",
+            deadline_seconds=self._deadline,
+        )
+        found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
+        lease.check(found, self._lease)
+        if self._held and (found is None or found.holder != self._lease.holder):
+            # Whoever had it is done and gave it back: what this run observed is of before that.
+            raise Refused("another operator has had this endpoint since this run looked: run inv rollout again")
+        return endpoint
+
+    def write(
+        self, live: Mapping[str, int], tags: Mapping[str, str], mirror: Mapping[str, int] | None = None
+    ) -> traffic.Split:
+        """Set the split and the tags in one write, and return the split as read back."""
+        self.check()
+        self._split = traffic.write(
+            self._client, self._endpoint, live, mirror, tags=self._with_lease(tags), deadline_seconds=self._deadline
+        )
+        self._written = wait.clock()
+        return self._split
+
+    def checkpoint(self, tags: Mapping[str, str], *, every_seconds: float) -> None:
+        """Write the tags when the last write is so long ago."""
+        if wait.clock() - self._written >= every_seconds:
+            self.check()
+            self.tag(tags)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Write the tags, and a lease that is renewed."""
+        traffic.tag(self._client, self._endpoint, self._with_lease(tags), deadline_seconds=self._deadline)
+        self._written = wait.clock()
+
+    def _with_lease(self, tags: Mapping[str, str]) -> dict[str, str]:
+        self._lease = self._lease.renewed(self._lease_seconds)
+        return {**tags, lineage.LEASE: str(self._lease)}
+
+    def release(self, tags: Mapping[str, str]) -> None:
+        """Write the last tags and give the lease back, in one write."""
+        traffic.tag(self._client, self._endpoint, self.last(tags), deadline_seconds=self._deadline)
+        self._held = False
+
+    def last(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags of a last write, which gives the lease back too."""
+        return {**tags, lineage.LEASE: ""}
+
+    def given_back(self) -> None:
+        """Know that a write of somebody else's carried `last`."""
+        self._held = False
+
+    def abandon(self, tags: Mapping[str, str]) -> None:
+        """Give back what is still held, after a fault: as far as the workspace lets it, and never a fault of its own.
+
+        A lease that stays expires by itself; why the run ended matters more.
+        """
+        from azure.core.exceptions import AzureError
+
+        if not self._held:
+            return
+        try:
+            endpoint = endpoints.get(self._client, self._endpoint)
+            found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
+            if found is not None and found.holder == self._lease.holder:
+                traffic.tag(self._client, self._endpoint, self.last(tags), deadline_seconds=_GIVE_BACK_SECONDS)
+        except (AzureError, OpsError):
+            return
+        finally:
+            self._held = False

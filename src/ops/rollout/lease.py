@@ -1,0 +1,78 @@
+"""A lease on an endpoint, kept in one of its tags, so that two operators never roll out at the same time.
+
+Azure offers no compare-and-swap on an endpoint. The holder therefore reads the tag back after writing it, and looks
+again before each of its later writes: of two that start together, the one whose tag was overwritten gives way.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ops import actions
+from ops.errors import Refused
+
+_MOST_CHARACTERS = 80  # of a user's and of a host's name: a tag's value is at most 256
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who works on the endpoint, and until when at the latest."""
+
+    holder: str
+    until: datetime
+
+    def __str__(self) -> str:
+        """Return it as the tag keeps it: holder, a bar, the time in UTC."""
+        return f"{self.holder}|{self.until.isoformat(timespec='seconds')}"
+
+    def renewed(self, seconds: float) -> Lease:
+        """Return the same holder's lease for `seconds` from now."""
+        return Lease(self.holder, datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def mine(seconds: float) -> Lease:
+    """Return a new lease for this process: user@host:pid, and a word that tells it from a later process."""
+    run = actions.run_id()
+    who = f"GitHub run {run}" if run else f"{getpass.getuser()[:_MOST_CHARACTERS]}@{_host()}:{os.getpid()}"
+    return Lease(f"{who} #{secrets.token_hex(3)}", datetime.now(UTC)).renewed(seconds)
+
+
+def read(tag: str | None) -> Lease | None:
+    """Return the lease that a tag keeps; None for none, and for one that cannot be read."""
+    holder, _, text = (tag or "").rpartition("|")
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return Lease(holder, until) if holder and until.tzinfo is not None else None
+
+
+def check(found: Lease | None, own: Lease, *, force: bool = False) -> None:
+    """Raise Refused when somebody else holds the endpoint, and may still be at work.
+
+    A lease that has expired, or whose process on this machine is gone, holds nothing.
+    """
+    if found is None or found.holder == own.holder or force:
+        return
+    if found.until <= datetime.now(UTC) or _is_gone(found.holder):
+        return
+    raise Refused(
+        f"{found.holder} is rolling out on this endpoint, until {found.until:%H:%M:%S} UTC at the latest: "
+        "wait for it, or take it over with --force"
+    )
+
+
+def _host() -> str:
+    return platform.node()[:_MOST_CHARACTERS]
+
+
+def _is_gone(holder: str) -> bool:
+    import psutil
+
+    address, _, pid = holder.partition(" #")[0].rpartition(":")
+    return address.endswith(f"@{_host()}") and pid.isdigit() and not psutil.pid_exists(int(pid))

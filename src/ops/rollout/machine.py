@@ -1,0 +1,235 @@
+"""The rollout: from the old deployment to the new one in steps, judged on evidence (rows 19 to 27 of docs/flow.md).
+
+Observe, decide, act, observe. Where a rollout stands is on the endpoint: the split, and a ledger in its tags. So one
+that was killed goes on at the same step with the evidence it had, on any machine; a lease keeps two operators apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
+
+from ops import deployments, endpoints, lineage, traffic, wait
+from ops.errors import Paused, Refused, RolledBack
+from ops.evidence import Policy, Verdict
+from ops.rollout import ledger, moves
+from ops.rollout.hold import Hold
+from ops.rollout.ledger import Ledger
+from ops.rollout.position import Position, position, steps_left, was_rolled_back
+from ops.rollout.probes import Block
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import OnlineEndpoint
+
+T = TypeVar("T")
+Decision = Literal["wait", "next", "bad", "late"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The endpoint, the steps in percent, and what each must show before the next."""
+
+    endpoint: str
+    steps: tuple[int, ...]
+    policy: Policy
+    bake_seconds: float
+    min_requests: int
+    step_seconds: float  # the deadline of a step
+    on_fail: Literal["rollback", "pause"]
+    on_deadline: Literal["rollback", "pause"]
+    checkpoint_seconds: float
+    lease_seconds: float
+    deadline_seconds: float  # of one write
+    mirror: int = 0  # percent of copies to the new deployment before its first live request
+    last: int = 100  # the step to stop after
+
+
+class Watch(Protocol):
+    """Who is told how a rollout goes: a terminal, a log, a report."""
+
+    def begin(self, now: Position, kept: Ledger) -> None: ...
+    def step(self, now: Position, split: traffic.Split) -> None: ...
+    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None: ...
+    def end(self, now: Position, kept: Ledger, outcome: str) -> None: ...
+
+
+Collect = Callable[[Position, float], Iterator[Block]]  # evidence of both deployments, for so many seconds
+
+
+def decide(verdict: Verdict, seconds: float, requests: int, plan: Plan) -> Decision:
+    """Say what the evidence asks for after so long, and so many judged requests, at a step. Pure.
+
+    Bad is said at once; good only after enough requests and time.
+    """
+    if verdict.answer == "bad":
+        return "bad"
+    if verdict.answer == "good" and seconds >= plan.bake_seconds and requests >= plan.min_requests:
+        return "next"
+    return "late" if seconds > plan.step_seconds else "wait"
+
+
+class Rollout:
+    """One run of the state machine. `go` is all there is to call."""
+
+    def __init__(self, client: MLClient, plan: Plan, collect: Collect, watch: Watch) -> None:
+        """Work on `plan.endpoint`, with evidence from `collect`, telling `watch`."""
+        self._client = client
+        self._plan = plan
+        self._collect = collect
+        self._watch = watch
+        self._hold = Hold(
+            client, plan.endpoint, lease_seconds=plan.lease_seconds, deadline_seconds=plan.deadline_seconds
+        )
+        self._kept = Ledger.start("", plan.policy)
+        self._told = False
+
+    def go(self, preflight: Callable[[str], object], *, force: bool = False) -> Position:
+        """Take the new deployment from its present share to `plan.last`, and return where it ended.
+
+        Before its first share it must pass `preflight`, the endpoint test, which raises when it does not. Raises
+        RolledBack or Paused by what the evidence says, and Refused while another operator holds the endpoint, or for
+        a deployment that was rolled back before; `force` overrides both refusals, and judges a bad one anew.
+        """
+        endpoint, now = self._retrying(lambda: observe(self._client, self._plan.endpoint))
+        tags = endpoint.tags or {}
+        left = left_to_do(now, tags, self._plan)
+        if not left:
+            return now
+        if not force:
+            _refuse_a_second_try(endpoint, now)
+        self._kept = ledger.read(tags, now.identity, self._plan.policy)
+        if force and self._kept.evidence.verdict().answer == "bad":
+            self._kept = Ledger.start(now.identity, self._plan.policy)
+        self._hold.take(endpoint, force=force)
+        try:
+            self._watch.begin(now, self._kept)
+            if now.share == 0:
+                preflight(now.new)
+                self._mirror(now)
+            for step in left:
+                self._step(now, step)
+            return self._finish(now)
+        except BaseException as fault:
+            if not self._told:
+                self._end(now, _how(fault))
+            raise
+        finally:
+            self._hold.abandon(self._kept.tags())
+
+    def _mirror(self, now: Position) -> None:
+        assert now.old is not None
+        if self._plan.mirror:
+            split = self._hold.write({now.old: 100}, self._kept.tags(), mirror={now.new: self._plan.mirror})
+            self._watch.step(now, split)
+            self._judge(now)
+
+    def _step(self, now: Position, step: int) -> None:
+        assert now.old is not None
+        split = {now.new: step, now.old: 100 - step}
+        self._retrying(lambda: deployments.check_ready(self._client, self._plan.endpoint, split))
+        self._kept = self._kept.at_step(step)
+        self._watch.step(now, self._hold.write(split, self._kept.tags()))
+        self._judge(now)
+
+    def _judge(self, now: Position) -> None:
+        """Gather evidence until it says good for long enough; raise when it says bad, or the step is out of time."""
+        while True:
+            for block in self._collect(now, min(1.0, self._plan.checkpoint_seconds)):
+                if not block:
+                    continue
+                self._kept = replace(self._kept, evidence=self._kept.evidence.update(block))
+                if self._kept.evidence.verdict().answer == "bad":
+                    break
+            kept, verdict = self._kept, self._kept.evidence.verdict()
+            self._watch.seen(now, kept, verdict)
+            match decide(verdict, kept.seconds_at_step(), kept.requests_at_step(), self._plan):
+                case "next":
+                    return
+                case "bad":
+                    self._fail(now, explain(now, verdict), self._plan.on_fail, "")
+                case "late":
+                    late = f"not yet known after {wait.duration(kept.seconds_at_step())}: {explain(now, verdict)}"
+                    self._fail(now, late, self._plan.on_deadline, " (no verdict in time)")
+                case "wait":
+                    self._hold.checkpoint(kept.tags(), every_seconds=self._plan.checkpoint_seconds)
+
+    def _fail(self, now: Position, why: str, action: str, how: str) -> NoReturn:
+        if action == "pause":
+            self._kept = replace(self._kept, status=ledger.PAUSED)
+            self._hold.release(self._kept.tags())
+            self._end(now, f"paused at {self._kept.step} %: {why}")
+            on = "inv rollout gives it more time" if how else "inv rollout --force judges it anew"
+            raise Paused(f"{now.new} stays at {self._kept.step} %: {why}. {on}, inv rollback ends it")
+        self._kept = replace(self._kept, status=ledger.ROLLED_BACK)
+        self._hold.check_holder()
+        moves.put_back(
+            self._client,
+            self._plan.endpoint,
+            now,
+            why,
+            tags=self._hold.last(self._kept.tags()),
+            deadline_seconds=self._plan.deadline_seconds,
+            say=lambda line: None,
+        )
+        self._hold.given_back()
+        self._end(now, f"rolled back at {self._kept.step} %: {why}")
+        raise RolledBack(
+            f"{now.new} was rolled back at {self._kept.step} %{how}: {why}. {now.old} has all the traffic. "
+            f"inv logs --slot {now.new} shows what it said; inv deploy puts a mended version there"
+        )
+
+    def _finish(self, now: Position) -> Position:
+        if self._plan.last < 100:
+            self._hold.release(self._kept.tags())
+            self._end(now, f"stopped after {self._plan.last} %, as asked")
+            return replace(now, share=self._plan.last)
+        self._kept = replace(self._kept, status=ledger.DONE)
+        self._hold.release(self._kept.tags())
+        self._end(now, f"complete: {now.new} has all the traffic")
+        return replace(now, share=100)
+
+    def _end(self, now: Position, outcome: str) -> None:
+        self._told = True
+        self._watch.end(now, self._kept, outcome)
+
+    def _retrying(self, call: Callable[[], T]) -> T:
+        deadline = self._plan.deadline_seconds
+        return wait.retrying(call, what=f"endpoint {self._plan.endpoint}", deadline_seconds=deadline)
+
+
+def left_to_do(now: Position, tags: Mapping[str, str], plan: Plan) -> list[int]:
+    """Return the steps that are left; none without an old deployment, and none after the end."""
+    if now.old is None or (now.share == 100 and ledger.ended(tags, now.identity)):
+        return []
+    return steps_left(now.share, plan.steps, plan.last)
+
+
+def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:
+    """Return the endpoint, and where its rollout stands."""
+    endpoint = endpoints.get(client, name)
+    return endpoint, position(deployments.listed(client, name), traffic.of(endpoint))
+
+
+def explain(now: Position, verdict: Verdict) -> str:
+    """Say the findings that decided (all, when none did), with the deployments' own names."""
+    decided = [found for found in verdict.findings if found.answer == verdict.answer] or list(verdict.findings)
+    parts = (f"{each.metric}: {now.new} {each.green}, {now.old} {each.blue}" for each in decided)
+    return "; ".join(parts)
+
+
+def _how(fault: BaseException) -> str:
+    """Say how a run ended that ended neither by its evidence nor well."""
+    if isinstance(fault, KeyboardInterrupt):
+        return "interrupted: inv rollout goes on"
+    said = (str(fault) or type(fault).__name__).splitlines()[0]
+    return f"paused: {said}" if isinstance(fault, Paused) else f"ended: {said}"
+
+
+def _refuse_a_second_try(endpoint: OnlineEndpoint, now: Position) -> None:
+    if was_rolled_back(endpoint, now.identity):
+        reason = (endpoint.tags or {})[lineage.ROLLED_BACK]
+        raise Refused(
+            f"this deployment was rolled back: {reason}. Mend it and run inv deploy, or override with --force"
+        )

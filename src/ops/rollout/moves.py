@@ -1,0 +1,106 @@
+"""The moves of a person, and of the rollout too: shift, back, clean up (rows 23, 24, 26 of docs/flow.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ops import deployments, endpoints, lineage, traffic, wait
+from ops.errors import NotFound, Refused, UsageError
+from ops.rollout.position import Position, position, was_rolled_back
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import OnlineDeployment
+
+Say = Callable[[str], None]
+_REASON_CHARACTERS = 250  # a tag's value is at most 256
+
+
+def shift(
+    client: MLClient, name: str, slot: str, percent: int, mirror: int | None, *, deadline_seconds: float, say: Say
+) -> traffic.Split:
+    """Give `slot` so much of the traffic and the other colour the rest; or let `slot` mirror `mirror` %."""
+    rest = deployments.other(slot)
+    live, copies = ({rest: 100}, {slot: mirror}) if mirror is not None else ({slot: percent, rest: 100 - percent}, {})
+    split = traffic.write(
+        client,
+        name,
+        live,
+        copies,
+        deadline_seconds=deadline_seconds,
+        ready=lambda shares: deployments.check_ready(client, name, shares),
+    )
+    say(f"traffic: {split}")
+    return split
+
+
+def back(client: MLClient, name: str, reason: str, *, deadline_seconds: float, say: Say) -> traffic.Split:
+    """Put all traffic on the old deployment, and return the split as read back (row 24)."""
+
+    def look() -> Position:
+        return position(deployments.listed(client, name), traffic.of(endpoints.get(client, name)))
+
+    now = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
+    return put_back(client, name, now, reason, deadline_seconds=deadline_seconds, say=say)
+
+
+def put_back(
+    client: MLClient,
+    name: str,
+    now: Position,
+    reason: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+    deadline_seconds: float,
+    say: Say,
+) -> traffic.Split:
+    """Put all traffic on the old deployment of a known position: one write and a read-back, tried until the deadline.
+
+    It asks nothing else of the workspace, so it works while half of that is broken.
+    """
+    if now.old is None:
+        raise NotFound(f"{now.new} is the only deployment: there is nothing to roll back to")
+    bad = f"{now.identity}: {reason}"[:_REASON_CHARACTERS]
+    split = traffic.write(
+        client, name, {now.old: 100}, tags={**(tags or {}), lineage.ROLLED_BACK: bad}, deadline_seconds=deadline_seconds
+    )
+    say(f"rolled back: {split}")
+    return split
+
+
+def cleanup(client: MLClient, name: str, *, force: bool, deadline_seconds: float, say: Say) -> str | None:
+    """Delete the colour that has no traffic, and return its name; None when there is none (row 26).
+
+    Refused while a split is on, and for a new deployment that still waits for its rollout, unless forced.
+    """
+    endpoint = endpoints.get(client, name)
+    there = deployments.listed(client, name)
+    split = traffic.of(endpoint)
+    idle = [slot for slot in there if not split.of(slot)]
+    if not idle:
+        _refuse_a_split(there, split)
+        say("nothing to clean up: every deployment has traffic")
+        return None
+    now = position(there, split)
+    waiting = now.new in idle and now.old is not None and not was_rolled_back(endpoint, now.identity)
+    if not force and (waiting or len(idle) == len(there)):
+        raise Refused(f"{now.new} still waits for its traffic: inv rollout; or override with --force")
+    slot = now.new if now.new in idle else idle[0]
+    if split.mirror.get(slot):
+        traffic.write(client, name, split.live, deadline_seconds=deadline_seconds)
+    deployments.delete(client, name, slot, deadline_seconds=deadline_seconds)
+    say(f"deleted {slot}")
+    return slot
+
+
+def _refuse_a_split(there: Mapping[str, OnlineDeployment], split: traffic.Split) -> None:
+    if len(there) > 1:
+        raise Refused(f"both colours have traffic ({split}): finish the rollout (inv rollout) or end it (inv rollback)")
+
+
+def percentage(text: str, option: str) -> int:
+    """Return "25" as 25; UsageError for anything but a whole number from 0 to 100."""
+    if not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 100:
+        raise UsageError(f"{option} {text}: give a whole number from 0 to 100")
+    return int(text)

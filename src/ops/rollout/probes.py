@@ -1,0 +1,148 @@
+"""Paired probes: the same live row to the old and the new deployment, pinned, in random order, answers compared.
+
+A pair is one observation of each deployment under the same conditions: what slows or breaks both says nothing against
+the new one. A 429 says that a deployment is busy, not that it is bad; such a pair is not counted at all.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ops import live_rows, scoring, wait
+from ops.evidence import Counts
+
+ERROR, SLOW, DISAGREE = "error", "slow", "disagree"
+Block = Mapping[str, tuple[Counts, Counts]]  # by metric: requests and bad ones of the old and of the new deployment
+_GOOD, _TOO_BUSY = 200, 429
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one deployment made of a row: what was wrong with it ("" for nothing), how long it took, what it said."""
+
+    fault: str
+    seconds: float
+    predictions: tuple[object, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The answers of the old and of the new deployment to one row."""
+
+    old: Answer
+    new: Answer
+
+    def block(self, slow_seconds: float) -> Block:
+        """Return what the pair adds to each metric; nothing when either deployment was too busy to answer.
+
+        Only answers can be slow or disagree: a failure counts once, as an error.
+        """
+        if self.old.busy or self.new.busy:
+            return {}
+        seen = {ERROR: (_count(bool(self.old.fault)), _count(bool(self.new.fault)))}
+        if not self.old.fault and not self.new.fault:
+            seen[SLOW] = (_count(self.old.seconds > slow_seconds), _count(self.new.seconds > slow_seconds))
+            seen[DISAGREE] = (_count(False), _count(not self.agree()))
+        return seen
+
+    def agree(self) -> bool:
+        """Return whether both predicted the same."""
+        return self.old.predictions == self.new.predictions
+
+
+def _count(bad: bool) -> Counts:
+    return Counts(1, int(bad))
+
+
+def is_bad(status: int) -> bool:
+    """Return whether an answer is the deployment's failure: 5xx, 424 (the container failed), 408 (it took too long)."""
+    return status >= 500 or status in (424, 408)
+
+
+@dataclass
+class Sent:
+    """Our own requests: when each was answered (epoch seconds), by which deployment, and whether it failed."""
+
+    answers: list[tuple[float, str, bool]] = field(default_factory=list)
+
+    def until(self, slot: str, moment: float) -> Counts:
+        """Return how many there were up to a moment, and how many failed."""
+        mine = [bad for at, name, bad in self.answers if name == slot and at <= moment]
+        return Counts(len(mine), sum(mine))
+
+
+class Prober:
+    """Sends pairs at a steady rate, over connections that it keeps."""
+
+    def __init__(
+        self, address: scoring.Address, sample: Path, rows: Sequence[list[live_rows.Cell]], seed: int | None = None
+    ) -> None:
+        """Ask about `rows`, in the columns of the sample request."""
+        import requests
+
+        self._address = address
+        self._columns = list(live_rows.columns_of(sample))
+        self._rows = rows
+        self._chance = random.Random(seed)
+        self._sessions: dict[str, requests.Session] = {}
+        self.sent = Sent()
+
+    def pairs(self, old: str, new: str, pairs_per_second: float, seconds: float) -> Iterator[Pair]:
+        """Yield pairs for `seconds`, at most so many a second, never late pairs in a burst; at least one."""
+        end = time.monotonic() + seconds
+        while True:
+            began = time.monotonic()
+            yield self.pair(old, new)
+            pause = began + 1 / pairs_per_second - time.monotonic()
+            if time.monotonic() + max(pause, 0) >= end:
+                return
+            wait.rest(max(pause, 0))
+
+    def pair(self, old: str, new: str) -> Pair:
+        """Send one row to both, in random order, so that neither is always the one that warms a cache."""
+        body = json.dumps({"input_data": {"columns": self._columns, "data": [self._chance.choice(self._rows)]}})
+        answers: dict[str, Answer] = {}
+        for slot in self._chance.sample((old, new), 2):
+            answers[slot] = self._ask(slot, body)
+        return Pair(answers[old], answers[new])
+
+    def _ask(self, slot: str, body: str) -> Answer:
+        import requests
+
+        session = self._sessions.get(slot)
+        if session is None:
+            session = self._sessions[slot] = requests.Session()
+            session.headers.update(self._address.headers(slot))
+        began = time.monotonic()
+        try:
+            reply = session.post(self._address.uri, data=body, timeout=180)
+        except requests.RequestException as fault:
+            return Answer(f"no answer: {type(fault).__name__}", time.monotonic() - began)
+        if reply.status_code == _GOOD or is_bad(reply.status_code):
+            self.sent.answers.append((time.time(), slot, is_bad(reply.status_code)))
+        return judged(reply.status_code, reply.headers, reply.text, slot, time.monotonic() - began)
+
+
+def judged(status: int, headers: Mapping[str, str], text: str, slot: str, seconds: float) -> Answer:
+    """Return what an answer of a pinned call is worth. Pure."""
+    if status == _TOO_BUSY:
+        return Answer("", seconds, busy=True)
+    if status != 200:
+        return Answer(f"{status}: {text[:200]}", seconds)
+    if headers.get(scoring.PIN) != slot:
+        return Answer(f"answered by {headers.get(scoring.PIN)}, not by {slot}", seconds)
+    try:
+        found = json.loads(text)
+        predictions, probabilities = tuple(found["predictions"]), tuple(float(each) for each in found["probabilities"])
+    except (ValueError, KeyError, TypeError):
+        return Answer(f"not an answer of the agreed shape: {text[:200]}", seconds)
+    if len(predictions) != 1 or len(probabilities) != 1 or not 0 <= probabilities[0] <= 1:
+        return Answer(f"not one prediction with its probability: {text[:200]}", seconds)
+    return Answer("", seconds, predictions, probabilities)

@@ -1,0 +1,120 @@
+"""Calls of the scoring address: the endpoint's test, single requests, and ready-made ones for other tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.errors import OpsError, TestFailed, UsageError
+
+if TYPE_CHECKING:
+    import requests
+
+PIN = "azureml-model-deployment"
+KEY_VARIABLE = "ENDPOINT_KEY"
+_TEST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an endpoint is called, and with which key. The key is never part of its text."""
+
+    uri: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Return the address without its key."""
+        return f"Address({self.uri})"
+
+    def headers(self, slot: str | None = None) -> dict[str, str]:
+        """Return the headers of a call; `slot` pins it to one deployment."""
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        return headers | ({PIN: slot} if slot else {})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that the test looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    milliseconds: float
+
+
+def test(root: Path, address: Address, slot: str | None, sample: Path) -> list[Check]:
+    """Run the stand-alone endpoint test as a process of its own, and return its checks.
+
+    Raises TestFailed, naming each failed check, when one failed or when the test could not be made.
+    """
+    command = [sys.executable, str(root / "src/score/test_endpoint.py"), "--scoring-uri", address.uri, "--json"]
+    command += ["--sample", str(sample)] + (["--deployment", slot] if slot else [])
+    environment = {**os.environ, KEY_VARIABLE: address.key}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TEST_SECONDS, check=False)
+    try:
+        checks = [Check(**found) for found in json.loads(done.stdout)]
+    except (ValueError, TypeError):
+        said = (done.stderr or done.stdout).strip()
+        raise TestFailed(f"the endpoint's test could not be made: {said or f'exit code {done.returncode}'}") from None
+    failed = [check for check in checks if not check.ok]
+    if failed or not checks:
+        faults = "\n".join(f"  {check.name}: {check.detail}" for check in failed)
+        raise TestFailed(f"{slot or 'the endpoint'} failed {len(failed)} of {len(checks)} checks\n{faults}")
+    return checks
+
+
+def call(address: Address, body: Mapping[str, Any] | bytes, slot: str | None = None) -> requests.Response:
+    """Send one request and return the answer, whatever its status; OpsError when none came."""
+    import requests
+
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    try:
+        return requests.post(address.uri, data=data, headers=address.headers(slot), timeout=180)
+    except requests.RequestException as fault:
+        raise OpsError(f"{address.uri} did not answer: {type(fault).__name__}") from fault
+
+
+def read_request(file: Path) -> bytes:
+    """Return the file's bytes; UsageError when it is not there."""
+    try:
+        return file.read_bytes()
+    except OSError as fault:
+        raise UsageError(f"{file}: {fault.strerror}; src/score/sample-request.json is one that works") from None
+
+
+def curl(uri: str, sample: Path, slot: str | None) -> str:
+    """Return the cURL command for the sample. The key stays in a variable, so that no shell history keeps it."""
+    words = ["curl", "--fail-with-body", "--header", f'"Authorization: Bearer ${KEY_VARIABLE}"']
+    words += ["--header", shlex.quote("Content-Type: application/json")]
+    words += ["--header", shlex.quote(f"{PIN}: {slot}")] if slot else []
+    return " ".join([*words, "--data", shlex.quote(f"@{sample}"), shlex.quote(uri)])
+
+
+def postman(uri: str, sample: Path, slots: list[str]) -> dict[str, Any]:
+    """Return a Postman collection (schema 2.1) of the sample, as routed and pinned to each slot."""
+    body = {"mode": "raw", "raw": sample.read_text(), "options": {"raw": {"language": "json"}}}
+
+    def request(slot: str | None) -> dict[str, Any]:
+        headers = [{"key": "Content-Type", "value": "application/json"}]
+        headers += [{"key": PIN, "value": slot}] if slot else []
+        return {
+            "name": f"score {slot}" if slot else "score",
+            "request": {"method": "POST", "header": headers, "body": body, "url": "{{scoring_uri}}"},
+        }
+
+    return {
+        "info": {
+            "name": "azureml-bluegreen",
+            "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+        },
+        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{endpoint_key}}", "type": "string"}]},
+        "variable": [{"key": "scoring_uri", "value": uri}, {"key": "endpoint_key", "value": ""}],
+        "item": [request(slot) for slot in (None, *slots)],
+    }

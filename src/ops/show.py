@@ -1,0 +1,212 @@
+"""Views: what the tasks print, as tables for people or JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops import actions, console, deployments, drift, endpoints, jobs, lineage, models, scoring, wait
+from ops import status as state
+from ops.errors import NotFound, OpsError, Refused
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Job, Model
+
+    from ops.project import Project
+
+
+def job(client: MLClient, done: Job) -> None:
+    """Show a finished job: its metrics, and where to see the rest."""
+    metrics = jobs.read_json(client, str(done.name), models.OUTPUT, "metrics.json")
+    rows = "the live rows" if metrics.get("holdout") else "its holdout"
+    measured: dict[str, Any] = metrics.get("holdout") or metrics["split"]
+    shown: dict[str, Any] = {
+        "job": done.name,
+        "rows": metrics.get("rows"),
+        "algorithm": metrics.get("model"),
+        "served": metrics.get("served"),
+        **{key: value for key, value in measured.items() if isinstance(value, float)},
+    }
+    console.show_pairs(f"metrics on {rows}", shown)
+    actions.summary(f"{(done.tags or {}).get(lineage.STAGE)} job", shown)
+    actions.outputs({"job": done.name})
+
+
+def model(registered: Model) -> None:
+    """Show a registered version with its lineage."""
+    tags = registered.tags or {}
+    kept = {key: tags[key] for key in (lineage.JOB, lineage.GIT, lineage.DATA, lineage.SERVED) if key in tags}
+    console.show_pairs(f"model {registered.name}:{registered.version}", kept)
+    actions.summary(f"model {registered.name}:{registered.version}", tags)
+    actions.outputs({"model_name": registered.name, "model_version": registered.version})
+
+
+def checks(made: Sequence[scoring.Check]) -> None:
+    """Show the endpoint test, a line a check."""
+    console.show_rows(
+        "endpoint test",
+        [
+            {"check": check.name, "": "ok" if check.ok else "FAILED", "ms": check.milliseconds, "seen": check.detail}
+            for check in made
+        ],
+    )
+
+
+def status(project: Project, *, as_json: bool, watch: bool) -> None:
+    """Show the state of everything, once or until Ctrl-C."""
+    names = project.settings.names
+
+    def look() -> dict[str, Any]:
+        seen = state.snapshot(project.client, endpoint=names.endpoint, model=names.model, experiment=names.experiment)
+        return {**seen, "drift": {column: round(index, 4) for column, index in project.drift().items()}}
+
+    def draw(seen: dict[str, Any], elapsed: float = 0) -> None:
+        console.show_json(seen) if as_json else _status(seen)
+
+    if not watch:
+        draw(look())
+        return
+    try:
+        wait.until(
+            look, lambda seen: False, what="status", deadline_seconds=float("inf"), poll_seconds=2.0, changed=draw
+        )
+    except KeyboardInterrupt:
+        return
+
+
+def _status(seen: Mapping[str, Any]) -> None:
+    endpoint = seen["endpoint"]
+    pairs = {
+        "workspace": seen["workspace"],
+        "model": f"{seen['model']['name']}:{seen['model']['latest']}" if seen["model"]["latest"] else "none registered",
+        "endpoint": f"{endpoint['name']}: {endpoint['state']}",
+        "address": endpoint["scoring_uri"],
+    }
+    if seen["rolled_back"]:
+        pairs["rolled back"] = seen["rolled_back"]
+    console.show_pairs("status", pairs)
+    actions.summary("status", pairs | {"next": seen["next"]})
+    actions.summary_rows("deployments", seen["slots"])
+    if seen["slots"]:
+        console.show_rows("deployments", [_slot(slot) for slot in seen["slots"]])
+    if seen["jobs"]:
+        console.show_rows("jobs", [{key: job[key] for key in ("name", "stage", "status")} for job in seen["jobs"]])
+    if seen["drift"]:
+        console.show_pairs("drift of the live rows (population stability index)", _drift(seen["drift"]))
+    console.show_pairs("", {"next": seen["next"]})
+
+
+def _slot(slot: Mapping[str, Any]) -> dict[str, Any]:
+    note = "rolled back" if slot["rolled_back"] else f"mirrors {slot['mirror']} %" if slot["mirror"] else ""
+    return {
+        "slot": slot["slot"],
+        "traffic": f"{console.bar(slot['traffic'])} {slot['traffic']:>3} %",
+        "model": slot["model"],
+        "state": slot["state"],
+        "deployed": slot["deployed_at"][:19],
+        "": note,
+    }
+
+
+def _drift(indices: Mapping[str, float]) -> dict[str, str]:
+    """Return the columns that moved, each with what that asks for; one line when none did."""
+    moved = {column: index for column, index in indices.items() if index >= drift.LOOK}
+    if not moved:
+        return {"no column moved": f"the largest is {next(iter(indices))}, {max(indices.values()):.3f}"}
+    return {
+        column: f"{index:.2f}  {'retrain' if index >= drift.RETRAIN else 'worth a look'}"
+        for column, index in moved.items()
+    }
+
+
+def history(project: Project, *, as_json: bool) -> None:
+    """Show every model version, newest first."""
+    names = project.settings.names
+    past = state.history(project.client, endpoint=names.endpoint, model=names.model)
+    if as_json:
+        console.show_json(past)
+        return
+    if not past:
+        console.say("no model is registered yet: inv train-dev, then inv train-prod")
+        return
+    console.show_rows("models", [_version(version) for version in past])
+    rollouts = [
+        {"ended": ended, "model": version["model"], "how": how}
+        for version in past
+        for ended, how in version["rollouts"].items()
+    ]
+    if rollouts:
+        console.show_rows("rollouts", sorted(rollouts, key=lambda row: str(row["ended"]), reverse=True))
+
+
+def _version(past: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of the table of models: times to the minute, the commit by its first digits."""
+    commit = str(past["git_commit"] or "-")
+    return {
+        "model": past["model"],
+        "registered": str(past["registered"])[:16],
+        "slot": past["slot"],
+        "auc": past["auc"],
+        "learned from": past["data"],
+        "job": past["job"],
+        "commit": commit[:10] + ("+changes" if commit.endswith("+changes") else ""),
+    }
+
+
+def trace(project: Project, slot: str | None, *, as_json: bool) -> None:
+    """Show where an answer came from."""
+    body = scoring.read_request(project.sample)
+    found = state.trace(project.client, endpoint=project.endpoint, sample=body, slot=slot)
+    if as_json:
+        console.show_json(found)
+    else:
+        console.show_pairs("trace", found)
+
+
+def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:
+    """Print the end of a deployment's or a job's log."""
+    if job_name:
+        said = jobs.log_end(project.client, job_name, lines)
+    else:
+        slots = [slot] if slot else sorted(deployments.listed(project.client, project.endpoint))
+        parts = [(name, deployments.logs(project.client, project.endpoint, name, lines=lines)) for name in slots]
+        said = "\n".join(f"--- {name}\n{text}" for name, text in parts if text)
+    if not said:
+        raise NotFound(f"no log of {job_name or slot or project.endpoint}: inv status shows what there is")
+    print(said)
+
+
+def answer(project: Project, file: str | None, slot: str | None) -> None:
+    """Send a request and print the answer's body; OpsError for any status but 200."""
+    body = scoring.read_request(Path(file) if file else project.sample)
+    reply = scoring.call(project.address, body, slot)
+    if reply.status_code != 200:
+        raise OpsError(f"{project.endpoint} answered {reply.status_code}: {reply.text[:1000]}")
+    print(json.dumps(reply.json(), indent=2))
+
+
+def curl(project: Project, slot: str | None) -> None:
+    """Print a cURL command, and how to set its key."""
+    found = endpoints.get(project.client, project.endpoint)
+    console.say(f'# eval "$(inv key --export)" sets {scoring.KEY_VARIABLE}')
+    print(scoring.curl(str(found.scoring_uri), project.settings.data.sample, slot))
+
+
+def postman(project: Project, file: str) -> None:
+    """Write a Postman collection."""
+    found = endpoints.get(project.client, project.endpoint)
+    slots = sorted(deployments.listed(project.client, project.endpoint))
+    target = Path(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(scoring.postman(str(found.scoring_uri), project.sample, slots), indent=2))
+    console.say(f"{target}: import it in Postman and set its variable endpoint_key")
+
+
+def key(project: Project, *, export: bool) -> None:
+    """Print the key as a shell assignment, only when that was asked for."""
+    if not export:
+        raise Refused('a key is not shown: eval "$(inv key --export)" puts it into your shell')
+    print(f"export {scoring.KEY_VARIABLE}={project.address.key}")

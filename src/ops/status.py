@@ -1,0 +1,150 @@
+"""What is, what was, and where an answer came from: read from the workspace, never remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ops import deployments, endpoints, jobs, lineage, models, scoring, traffic
+from ops.errors import NotFound, OpsError
+from ops.rollout.position import identity, was_rolled_back
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Job, Model, OnlineDeployment
+
+
+def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) -> dict[str, Any]:
+    """Return the state of everything at a glance, as plain data: workspace, jobs, model, endpoint, slots, what next."""
+    there = endpoints.find(client, endpoint)
+    split = traffic.of(there) if there else traffic.Split({}, {})
+    slots = deployments.listed(client, endpoint) if there else {}
+    newest = models.latest(client, model)
+    mine = [job for job in jobs.listed(client, 50) if job.experiment_name == experiment]
+    state: dict[str, Any] = {
+        "workspace": client.workspace_name,
+        "jobs": [_job(job) for job in mine[:5]],
+        "model": {"name": model, "latest": newest.version if newest else None},
+        "endpoint": {
+            "name": endpoint,
+            "state": deployments.state(there) if there else "not created",
+            "scoring_uri": there.scoring_uri if there else None,
+        },
+        "slots": [
+            {
+                "slot": slot,
+                "traffic": split.of(slot),
+                "mirror": split.mirror.get(slot, 0),
+                "state": deployments.state(found),
+                "model": deployments.model_of(found),
+                "deployed_at": deployments.deployed_at(found),
+                "rolled_back": bool(there and was_rolled_back(there, identity(found, slot))),
+            }
+            for slot, found in sorted(slots.items())
+        ],
+        "rolled_back": (there.tags or {}).get(lineage.ROLLED_BACK) if there else None,
+    }
+    return state | {"next": _next(state, [job for job in mine if (job.tags or {}).get(lineage.STAGE) == "prod"])}
+
+
+def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
+    slots = state["slots"]
+    serving = [slot for slot in slots if slot["traffic"]]
+    newest = max(slots, key=lambda slot: slot["deployed_at"], default=None)
+    if state["model"]["latest"] is None and not prod_jobs:
+        return "inv train-dev, then inv train-prod"
+    if not slots or not serving:
+        return "inv deploy"
+    if len(serving) > 1:
+        return "inv rollout to go on, or inv rollback"
+    latest = f"{state['model']['name']}:{state['model']['latest']}"
+    if newest and newest["rolled_back"]:
+        return f"mend {newest['slot']} (inv logs --slot {newest['slot']}), then inv deploy"
+    if newest and not newest["traffic"]:
+        return f"inv rollout takes {newest['slot']} live"
+    if len(slots) > 1:
+        return "inv cleanup deletes the old colour"
+    return "nothing: the newest model is live" if serving[0]["model"] == latest else "inv deploy"
+
+
+def _job(job: Job) -> dict[str, Any]:
+    tags = job.tags or {}
+    return {"name": job.name, "stage": tags.get(lineage.STAGE), "status": jobs.status(job), "studio": job.studio_url}
+
+
+def history(client: MLClient, *, endpoint: str, model: str) -> list[dict[str, Any]]:
+    """Return each model version with where it came from and what became of it, newest first."""
+    slots = deployments.listed(client, endpoint)
+    serving = {deployments.model_of(found): slot for slot, found in slots.items()}
+    return [_past(version, serving) for version in reversed(models.versions(client, model))]
+
+
+def _past(version: Model, serving: Mapping[str, str]) -> dict[str, Any]:
+    tags = version.tags or {}
+    name = f"{version.name}:{version.version}"
+    context = version.creation_context
+    return {
+        "model": name,
+        "registered": context.created_at.isoformat(timespec="seconds") if context and context.created_at else None,
+        "job": tags.get(lineage.JOB),
+        "git_commit": tags.get(lineage.GIT),
+        "data": _span(tags),
+        "auc": tags.get(lineage.METRIC + "auc"),
+        "slot": serving.get(name),
+        "rollouts": models.outcomes(version),
+    }
+
+
+def _span(tags: Mapping[str, str]) -> str:
+    """Return how many rows a model learned from, and from which day to which, where the rows have a time."""
+    rows = f"{tags.get('data.rows', '?')} rows"
+    return f"{tags['data.first'][:10]} to {tags['data.last'][:10]}, {rows}" if "data.first" in tags else rows
+
+
+def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -> dict[str, Any]:
+    """Ask the endpoint once, and follow the answer back: deployment, model version, job, metrics, data, git commit."""
+    there = endpoints.get(client, endpoint)
+    address = scoring.Address(str(there.scoring_uri), endpoints.key(client, endpoint))
+    answer = scoring.call(address, sample, slot)
+    answered_by = answer.headers.get(scoring.PIN)
+    if answer.status_code != 200 or not answered_by:
+        raise OpsError(
+            f"endpoint {endpoint} answered {answer.status_code}: {answer.text[:300]}; inv status shows its state"
+        )
+    deployment: OnlineDeployment = client.online_deployments.get(answered_by, endpoint)
+    name, _, version = deployments.model_of(deployment).partition(":")
+    model = models.get(client, name, version)
+    tags = model.tags or {}
+    return {
+        "answer": answer.json(),
+        "request_id": answer.headers.get("x-ms-request-id") or answer.headers.get("x-request-id"),
+        "deployment": {"endpoint": endpoint, "slot": answered_by, **_kept(deployment.tags or {})},
+        "model": {"name": name, "version": version, "path": model.path},
+        "metrics": {
+            key.removeprefix(lineage.METRIC): tags[key] for key in sorted(tags) if key.startswith(lineage.METRIC)
+        },
+        "data": {
+            "fingerprint": tags.get(lineage.DATA),
+            **{key: tags[key] for key in sorted(tags) if key.startswith("data.")},
+        },
+        "libraries": {key.removeprefix(lineage.LIBRARY): tags[key] for key in tags if key.startswith(lineage.LIBRARY)},
+        "job": _trace_job(client, tags.get(lineage.JOB)),
+        "git_commit": tags.get(lineage.GIT),
+    }
+
+
+def _kept(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: tags[key] for key in (lineage.DEPLOYED, lineage.CODE, lineage.GIT) if key in tags}
+
+
+def _trace_job(client: MLClient, name: str | None) -> dict[str, Any]:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    if not name:
+        return {"name": None}
+    try:
+        return _job(client.jobs.get(name)) | {
+            "fingerprint": (client.jobs.get(name).tags or {}).get(lineage.FINGERPRINT)
+        }
+    except (ResourceNotFoundError, NotFound):
+        return {"name": name, "status": "deleted"}

@@ -1,0 +1,154 @@
+"""Training: dev, then the gate, then production, then registration (rows 2 to 9 and 11 of docs/flow.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops import comparison, jobs, lineage, models
+from ops.errors import NotFound, Refused, UsageError
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Job, Model
+
+Say = Callable[[str], None]
+DEV, PROD = "dev", "prod"
+REPORT, FORECAST = "report", "holdout.csv.gz"  # the output and the file with a job's forecast of the live rows
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, from where, and what it is told."""
+
+    root: Path
+    experiment: str
+    data: Mapping[str, Path]
+    inputs: Mapping[str, str | float]
+    poll_seconds: float
+    deadline_seconds: float
+
+    def fingerprint(self) -> str:
+        """Return what must be equal for a dev success to vouch for a prod job: code, declaration, environment."""
+        return lineage.fingerprint(self.root / "src" / "train", dict(self.inputs), self.root / "environment.yml")
+
+    def folder(self, stage: str) -> Path:
+        """Return the stage's data folder; UsageError when it holds no CSV file."""
+        folder = self.root / self.data[stage]
+        if not folder.is_dir() or not any(folder.glob("*.csv*")):
+            raise UsageError(f"data.{stage}: {self.data[stage]} is not a folder with CSV files")
+        return folder
+
+
+def train(client: MLClient, plan: Plan, stage: str, say: Say, *, forced: bool = False) -> Job:
+    """Submit the stage's job and watch it to its end; return it completed."""
+    tags = {lineage.FINGERPRINT: plan.fingerprint(), lineage.GIT: lineage.git_commit(plan.root)}
+    if forced:
+        tags[lineage.FORCED] = "trained without a dev success"
+    submission = jobs.Submission(
+        file=plan.root / "azureml" / f"job-{stage}.yml",
+        stage=stage,
+        experiment=plan.experiment,
+        data=plan.folder(stage),
+        holdout=plan.folder("live"),
+        inputs=plan.inputs,
+        tags=tags,
+    )
+    job = jobs.submit(client, submission)
+    say(f"job {job.name}: submitted from {plan.data[stage]}")
+    try:
+        return jobs.watch(
+            client, str(job.name), poll_seconds=plan.poll_seconds, deadline_seconds=plan.deadline_seconds, say=say
+        )
+    except KeyboardInterrupt:
+        say(f"job {job.name} goes on without this command; inv cancel --job {job.name} ends it")
+        raise
+
+
+def gate(client: MLClient, plan: Plan) -> Job:
+    """Return the dev job that vouches for this code; Refused when there is none (row 7)."""
+    try:
+        return jobs.completed(client, DEV, plan.experiment, fingerprint=plan.fingerprint())
+    except NotFound:
+        raise Refused(
+            f"no dev job of this code ({plan.fingerprint()}) has completed: run inv train-dev first, "
+            "or override with --force, which is recorded"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """By which loss a challenger is compared with the champion, and by how much it may be worse."""
+
+    metric: comparison.Metric
+    tolerance: float
+
+
+def register(
+    client: MLClient,
+    plan: Plan,
+    name: str,
+    champion: Model | None,
+    rule: Rule,
+    say: Say,
+    *,
+    job: str | None,
+    force: bool,
+) -> Model:
+    """Register `job`, or the newest completed prod job, and return its version (rows 9 and 11).
+
+    A job that is registered already gives the same version again. Raises Refused for a challenger that is worse than
+    the champion on the same live rows, beyond chance and the tolerance; NotFound when there is nothing to register.
+    """
+    try:
+        done = jobs.completed(client, PROD, plan.experiment, name=job)
+    except NotFound as absent:
+        if job is not None:
+            raise
+        raise NotFound("no registered model: run training first (inv train-dev, then inv train-prod)") from absent
+    existing = models.of_job(client, name, str(done.name))
+    if existing is not None:
+        say(f"model {name}:{existing.version} is job {done.name} already")
+        return existing
+    tags = models.tags_from(jobs.read_json(client, str(done.name), models.OUTPUT, "metrics.json")) | _origin(done)
+    found = _compare(client, str(done.name), champion, rule.metric, say)
+    if found is not None and found.is_worse(rule.tolerance):
+        if not force:
+            raise Refused(f"worse by more than {rule.tolerance:g}: keep the champion, or override with --force")
+        tags[lineage.FORCED] = "registered though worse"
+        say("registered though it is worse: forced")
+    model = models.register(client, name, str(done.name), tags)
+    say(f"model {name}:{model.version}: registered from job {done.name}")
+    return model
+
+
+def _compare(
+    client: MLClient, challenger: str, champion: Model | None, metric: comparison.Metric, say: Say
+) -> comparison.Comparison | None:
+    """Compare the two jobs' forecasts of the live rows; None, with the reason said, when they cannot be compared."""
+    if champion is None:
+        say("no champion to compare with")
+        return None
+    other = (champion.tags or {}).get(lineage.JOB, "")
+    try:
+        new, old = (
+            comparison.Forecast.read(jobs.read_lines(client, each, REPORT, FORECAST)) for each in (challenger, other)
+        )
+    except (NotFound, ValueError) as missing:
+        say(f"champion {champion.name}:{champion.version} cannot be compared with: {missing}")
+        return None
+    found = comparison.compare(new, old, metric)
+    say(str(found) if found else f"champion {champion.name}:{champion.version} forecast other rows: not compared")
+    return found
+
+
+def _forecast(client: MLClient, job: str) -> comparison.Forecast:
+    return comparison.Forecast.read(jobs.read_lines(client, job, REPORT, FORECAST))
+
+
+def _origin(job: Job) -> dict[str, str]:
+    tags = job.tags or {}
+    kept = (lineage.FINGERPRINT, lineage.GIT, lineage.FORCED)
+    return {key: tags[key] for key in kept if key in tags}

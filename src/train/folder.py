@@ -1,0 +1,122 @@
+"""A folder of CSV files, read as one frame of rows. Every fault is a DataError that names the file.
+
+Column kinds: `number` (integers and decimals), `boolean` (true and false, in any case), `text` (all else), and
+`missing` where no row has a value. A column that is a number in one file and text in another is text. Missing
+cells are what pandas takes for missing: empty, NA, NaN, null and a few more.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from errors import DataError
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A folder as read: the raw frame and where it came from. `fingerprint` is sha256 over the files' text."""
+
+    frame: pd.DataFrame
+    kinds: dict[str, str]
+    folder: Path
+    files: tuple[str, ...]
+    fingerprint: str
+
+
+def read_folder(folder: Path) -> Rows:
+    """Read every .csv and .csv.gz of a folder (not of folders below it), in order of name, as one frame."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name.endswith((".csv", ".csv.gz")) and not path.name.startswith(".")
+    )
+    if not paths:
+        raise DataError(f"{folder}: holds no .csv or .csv.gz file")
+    texts = {path.name: _text(path) for path in paths}
+    digest = hashlib.sha256()
+    for text in texts.values():
+        digest.update(text)
+    frames = {name: _parse(name, text) for name, text in texts.items()}
+    _same_columns(frames)
+    kinds, unequal = _kinds(frames)
+    if unequal:
+        frames = {name: _parse(name, text, dict.fromkeys(unequal, "str")) for name, text in texts.items()}
+    order = list(next(iter(frames.values())).columns)
+    frame = pd.concat([part[order] for part in frames.values()], ignore_index=True)
+    return Rows(frame, kinds, folder, tuple(texts), digest.hexdigest())
+
+
+def listed(names: Iterable[object]) -> str:
+    """Write names with commas between, the first few of many."""
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
+
+
+def _text(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if path.name.endswith(".gz") else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name}: cannot be read: {error}") from error
+
+
+def _parse(name: str, text: bytes, types: dict[str, str] | None = None) -> pd.DataFrame:
+    """Parse one file, refusing what pandas would mend in silence: repeated names and rows of another length."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            header = pd.read_csv(io.BytesIO(text), header=None, nrows=1, dtype=str, encoding="utf-8-sig")
+            frame = pd.read_csv(io.BytesIO(text), dtype=types, index_col=False, low_memory=False, encoding="utf-8-sig")
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{name}: is not a CSV file with a header: {str(error).strip()}") from error
+    names = header.iloc[0]
+    if names.isna().any():
+        raise DataError(f"{name}: column {int(np.argmax(names.isna())) + 1} has no name")
+    if names.duplicated().any():
+        raise DataError(f"{name}: column {names[names.duplicated()].iloc[0]!r} occurs twice")
+    return frame
+
+
+def _same_columns(frames: dict[str, pd.DataFrame]) -> None:
+    first, *others = frames
+    for name in others:
+        absent = [column for column in frames[first] if column not in frames[name]]
+        extra = [column for column in frames[name] if column not in frames[first]]
+        if absent or extra:
+            fault = f"lacks {listed(absent)}" if absent else f"has {listed(extra)} too"
+            raise DataError(f"{name}: its columns differ from those of {first}: it {fault}")
+
+
+def _kinds(frames: dict[str, pd.DataFrame]) -> tuple[dict[str, str], list[str]]:
+    """Name each column's kind over all files, and the columns whose files disagree."""
+    kinds: dict[str, str] = {}
+    unequal = []
+    for column in map(str, next(iter(frames.values()))):
+        found = {_kind(frame[column]) for frame in frames.values()} - {"missing"}
+        if len(found) > 1:
+            unequal.append(column)
+        kinds[column] = "text" if len(found) > 1 else next(iter(found), "missing")
+    return kinds, unequal
+
+
+def _kind(series: pd.Series[Any]) -> str:
+    if series.isna().all():
+        return "missing"
+    if pd.api.types.is_bool_dtype(series.dtype) or set(map(type, series.dropna().head(1000))) == {bool}:
+        return "boolean"
+    return "number" if pd.api.types.is_numeric_dtype(series.dtype) else "text"

@@ -1,0 +1,267 @@
+"""The verbs: `inv --list` shows them. Each opens the project, calls ops, and shows what came back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.config import Config
+from invoke.context import Context
+from invoke.tasks import task
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))
+
+from ops import console, local_workspace, show, training
+from ops.project import Project, open_project, slot_and_percent
+from ops.rollout import command as rollout_command
+from ops.rollout import moves
+
+console.guard_start()
+_INVOKE = frozenset(Config.global_defaults())
+YES = "answer the question with yes"
+SLOT = "blue or green"
+JSON = "print JSON"
+
+
+def opened(c: Context) -> Project:
+    """Return the project, with invoke.yaml and the INVOKE_* variables checked."""
+    return open_project(c.config, own_keys=_INVOKE)
+
+
+@task(
+    help={
+        "json": "also write the summary to this file",
+        "yes": "empty the local workspace first, if it holds something",
+    }
+)
+@console.exits
+def demo(c: Context, json: str = "", yes: bool = False) -> None:
+    """Tell the whole story on the local workspace, under load: two models, a rollout, two bad releases."""
+    from ops import demo as story
+
+    story.run(opened(c), json_file=json or None, approved=yes)
+
+
+@task
+@console.exits
+def train_dev(c: Context) -> None:
+    """Train on the dev data; a success opens the gate for production."""
+    project = opened(c)
+    job = training.train(project.client, project.plan, training.DEV, console.say)
+    show.job(project.client, job)
+
+
+@task
+@console.exits
+def approval(c: Context) -> None:
+    """Show what an approval of production is about: dev model against live model, data, commit."""
+    from ops import approval as approvals
+
+    approvals.show(opened(c))
+
+
+@task(help={"yes": YES, "force": "train even if no dev job of this code has completed; recorded"})
+@console.exits
+def train_prod(c: Context, yes: bool = False, force: bool = False) -> None:
+    """Train on the production data after a person's yes, and register the model."""
+    project = opened(c)
+    show.job(project.client, project.train_prod(approved=yes, force=force))
+
+
+@task(
+    help={
+        "job": "a completed prod job; the newest when not given",
+        "force": "register a model that is worse than the last",
+    }
+)
+@console.exits
+def register(c: Context, job: str = "", force: bool = False) -> None:
+    """Register a completed prod job as the next model version."""
+    show.model(opened(c).register(job or None, force=force))
+
+
+@task(
+    help={
+        "slot": SLOT + "; the idle one when not given",
+        "version": "of the model; the newest when not given",
+        "dry-run": "say what would be done",
+        "force": "deploy although nothing is newer",
+    }
+)
+@console.exits
+def deploy(c: Context, slot: str = "", version: str = "", dry_run: bool = False, force: bool = False) -> None:
+    """Deploy the newest model to the idle slot and test it there."""
+    project = opened(c)
+    project.deploy(slot=slot or None, version=version or None, dry_run=dry_run, force=force)
+
+
+@task(help={"slot": SLOT + "; as routed when not given"})
+@console.exits
+def test_endpoint(c: Context, slot: str = "") -> None:
+    """Call the endpoint with the sample and with bad requests, and check every answer."""
+    show.checks(opened(c).test(slot or None))
+
+
+@task(
+    help={"green": "percent for green", "blue": "percent for blue", "mirror": "instead of traffic: percent of copies"}
+)
+@console.exits
+def shift(c: Context, green: str | None = None, blue: str | None = None, mirror: bool = False) -> None:
+    """Give one colour a share of the traffic, by hand: inv shift --green 25."""
+    project = opened(c)
+    slot, percent = slot_and_percent(green, blue)
+    project.shift(slot, percent, mirror=mirror)
+
+
+@task(
+    help={
+        "on-fail": "what a bad verdict does: rollback or pause; as in the settings when not given",
+        "step": "stop after this step, in percent",
+        "mirror": "percent of copies to the new deployment before its first live request",
+        "dry-run": "show the steps and the verdict so far, and change nothing",
+        "force": "also a deployment that was rolled back before, or that another operator holds",
+    }
+)
+@console.exits
+def rollout(
+    c: Context, on_fail: str = "", step: str = "", mirror: str = "", dry_run: bool = False, force: bool = False
+) -> None:
+    """Move the traffic to the new deployment in steps, judged on evidence."""
+    options = {"on_fail": on_fail or None, "step": step or None, "mirror": mirror or None}
+    rollout_command.run(opened(c), **options, dry_run=dry_run, force=force)
+
+
+@task
+@console.exits
+def rollback(c: Context) -> None:
+    """Put all traffic back on the old deployment, at once."""
+    project = opened(c)
+    moves.back(project.client, project.endpoint, "by hand", deadline_seconds=project.operation_seconds, say=console.say)
+
+
+@task(help={"force": "also a new deployment that waits for its rollout"})
+@console.exits
+def cleanup(c: Context, force: bool = False) -> None:
+    """Delete the colour that has no traffic."""
+    project = opened(c)
+    moves.cleanup(
+        project.client, project.endpoint, force=force, deadline_seconds=project.operation_seconds, say=console.say
+    )
+
+
+@task(help={"json": JSON, "watch": "go on until Ctrl-C"})
+@console.exits
+def status(c: Context, json: bool = False, watch: bool = False) -> None:
+    """Show workspace, jobs, model, endpoint, colours and what to do next."""
+    show.status(opened(c), as_json=json, watch=watch)
+
+
+@task(help={"json": JSON})
+@console.exits
+def doctor(c: Context, json: bool = False) -> None:
+    """Look for what is wrong with sign-in, workspace, compute, quota, versions; say what mends it."""
+    from ops import doctor as doctors
+
+    doctors.run(opened(c), as_json=json)
+
+
+@task(help={"json": JSON})
+@console.exits
+def history(c: Context, json: bool = False) -> None:
+    """List the model versions: where each came from and what became of it."""
+    show.history(opened(c), as_json=json)
+
+
+@task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
+@console.exits
+def trace(c: Context, slot: str = "", json: bool = False) -> None:
+    """Ask the endpoint once and follow the answer back to model, job, data and commit."""
+    show.trace(opened(c), slot or None, as_json=json)
+
+
+@task(help={"slot": SLOT, "job": "a job's log instead", "lines": "how many, from the end"})
+@console.exits
+def logs(c: Context, slot: str = "", job: str = "", lines: int = 40) -> None:
+    """Show what a deployment's containers or a job said."""
+    show.logs(opened(c), slot or None, job or None, lines)
+
+
+@task(help={"job": "its name"})
+@console.exits
+def cancel(c: Context, job: str) -> None:
+    """Cancel a job that runs."""
+    opened(c).cancel(job)
+
+
+@task(help={"file": "the request's JSON; the sample when not given", "slot": SLOT + "; as routed when not given"})
+@console.exits
+def score(c: Context, file: str = "", slot: str = "") -> None:
+    """Send a request from a file and print the answer."""
+    show.answer(opened(c), file or None, slot or None)
+
+
+@task(help={"slot": SLOT + "; as routed when not given"})
+@console.exits
+def curl(c: Context, slot: str = "") -> None:
+    """Print a cURL command that sends the sample; the key stays in a variable."""
+    show.curl(opened(c), slot or None)
+
+
+@task(help={"file": "where to write it"})
+@console.exits
+def postman(c: Context, file: str = "outputs/postman.json") -> None:
+    """Write a Postman collection that sends the sample; the key stays a variable."""
+    show.postman(opened(c), file)
+
+
+@task(help={"export": "print it as ENDPOINT_KEY=... for eval, instead of refusing to show it"})
+@console.exits
+def key(c: Context, export: bool = False) -> None:
+    """Hand the endpoint's key to your own shell: eval "$(inv key --export)"."""
+    show.key(opened(c), export=export)
+
+
+@task
+@console.exits
+def start(c: Context) -> None:
+    """Start the local workspace, if it is not up."""
+    local_workspace.start(opened(c))
+
+
+@task
+@console.exits
+def stop(c: Context) -> None:
+    """Stop the local workspace; its state is kept."""
+    local_workspace.stop(opened(c))
+
+
+@task(name="status", help={"json": "print what any other client needs to use it"})
+@console.exits
+def workspace_status(c: Context, json: bool = False) -> None:
+    """Show whether the local workspace is up, and where."""
+    local_workspace.status(opened(c), as_json=json)
+
+
+@task(help={"yes": YES})
+@console.exits
+def reset(c: Context, yes: bool = False) -> None:
+    """Stop the local workspace and delete everything in it."""
+    local_workspace.reset(opened(c), approved=yes)
+
+
+@task(name="logs", help={"lines": "how many, from the end"})
+@console.exits
+def workspace_logs(c: Context, lines: int = 40) -> None:
+    """Show what the local workspace's server said."""
+    local_workspace.logs(opened(c), lines)
+
+
+def _collection() -> Any:
+    verbs = (demo, train_dev, approval, train_prod, register, deploy, test_endpoint, shift, rollout, rollback, cleanup)
+    views = (status, doctor, history, trace, logs, cancel, score, curl, postman, key)
+    return Collection(*verbs, *views, workspace=Collection(start, stop, workspace_status, reset, workspace_logs))
+
+
+namespace = _collection()

@@ -1,0 +1,27 @@
+"""What every test may use: a checkout of its own with a local workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from house import House, build
+
+from local import launch
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A checkout that the tests of one module share, in the order in which they stand."""
+    made = build(tmp_path_factory.mktemp("house") / "checkout")
+    yield made
+    launch.stop(made.root / ".workspace")
+
+
+@pytest.fixture
+def fresh_house(tmp_path: Path) -> Iterator[House]:
+    """A checkout for one test."""
+    made = build(tmp_path / "checkout")
+    yield made
+    launch.stop(made.root / ".workspace")

@@ -1,0 +1,154 @@
+"""Models, data, environments and code through the real SDK: versions, latest, immutability, archives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from azure.ai.ml.entities import Data, Environment, Model
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+from local import launch
+
+CONDA = {"name": "x", "channels": ["conda-forge"], "dependencies": ["python=3.11"]}
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path) -> Any:
+    def make(name: str, text: str = "1") -> str:
+        path = tmp_path / name
+        path.mkdir(exist_ok=True)
+        (path / "file.txt").write_text(text)
+        return str(path)
+
+    return make
+
+
+def test_row_9_versions_count_up_past_nine(ml_client: Any, folder_of: Any) -> None:
+    """The version after 9 is 10, and latest is the one made last."""
+    path = folder_of("m")
+    made = [ml_client.models.create_or_update(Model(name="count", path=path)).version for _ in range(10)]
+    assert made == [str(number) for number in range(1, 11)]
+    assert ml_client.models.get("count", label="latest").version == "10"
+    assert [each.version for each in ml_client.models.list(name="count")][:2] == ["10", "9"]
+
+
+def test_a_version_keeps_its_content(ml_client: Any, folder_of: Any) -> None:
+    """Another path under the same version is a conflict; tags and description may change."""
+    model = ml_client.models.create_or_update(Model(name="fixed", version="1", path=folder_of("a", "a")))
+    with pytest.raises((ResourceExistsError, HttpResponseError), match="already exists"):
+        ml_client.models.create_or_update(Model(name="fixed", version="1", path=folder_of("b", "b")))
+    path = ml_client.models.get("fixed", "1").path
+    model.tags = {"stage": "prod"}
+    model.description = "said later"
+    ml_client.models.create_or_update(model)
+    after = ml_client.models.get("fixed", "1")
+    assert (after.tags, after.description, after.path) == ({"stage": "prod"}, "said later", path)
+
+
+def test_absence_is_a_404(ml_client: Any) -> None:
+    """What was never made is not found, by version and by name."""
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.models.get("never-made", "1")
+
+
+def test_an_archived_version_is_out_of_the_list(ml_client: Any, folder_of: Any) -> None:
+    """Archiving a version takes it out of the list and of latest; restoring brings it back."""
+    path = folder_of("m")
+    for _ in range(2):
+        ml_client.models.create_or_update(Model(name="shelf", path=path))
+    ml_client.models.archive("shelf", "2")
+    assert [each.version for each in ml_client.models.list(name="shelf")] == ["1"]
+    assert ml_client.models.get("shelf", "2").version == "2"
+    ml_client.models.restore("shelf", "2")
+    assert [each.version for each in ml_client.models.list(name="shelf")] == ["2", "1"]
+
+
+def test_a_long_list_comes_in_pages(ml_client: Any, workspace: Any, folder_of: Any) -> None:
+    """More models than a page holds are all listed, once each."""
+    first = ml_client.models.create_or_update(Model(name="paged-0", path=folder_of("m")))
+    base = f"{workspace.arm}{first.id.split('/models/')[0]}/models"
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {workspace.token()}"
+        for number in range(1, 105):
+            body = {"properties": {"modelUri": first.path}}
+            session.put(f"{base}/paged-{number}/versions/1", json=body, timeout=30).raise_for_status()
+    names = [each.name for each in ml_client.models.list() if each.name.startswith("paged-")]
+    assert len(names) == len(set(names)) == 105
+
+
+def test_a_model_downloads_as_it_was(ml_client: Any, folder_of: Any, tmp_path: Path) -> None:
+    """The files of a model come back with the same bytes."""
+    ml_client.models.create_or_update(Model(name="bytes", version="1", path=folder_of("weights", "w" * 5000)))
+    ml_client.models.download("bytes", "1", download_path=str(tmp_path / "got"))
+    assert (tmp_path / "got" / "bytes" / "weights" / "file.txt").read_text() == "w" * 5000
+
+
+@pytest.mark.slow
+def test_a_file_in_blocks_arrives_whole(ml_client: Any, tmp_path: Path) -> None:
+    """A file so large that it goes up in blocks comes down the same."""
+    big = tmp_path / "big.bin"
+    big.write_bytes(bytes(range(256)) * (257 * 1024))
+    data = ml_client.data.create_or_update(Data(name="big", path=str(big), type="uri_file"))
+    ml_client.models.create_or_update(Model(name="big", version="1", path=data.path))
+    ml_client.models.download("big", "1", download_path=str(tmp_path / "got"))
+    got = next(each for each in (tmp_path / "got").rglob("big.bin") if each.is_file())
+    assert got.read_bytes() == big.read_bytes()
+
+
+def test_an_environment_is_reused_until_it_changes(ml_client: Any) -> None:
+    """The same environment without a version is the same version; another one is the next."""
+    first = ml_client.environments.create_or_update(Environment(name="env", image="a", conda_file=CONDA))
+    again = ml_client.environments.create_or_update(Environment(name="env", image="a", conda_file=CONDA))
+    other = ml_client.environments.create_or_update(Environment(name="env", image="b", conda_file=CONDA))
+    assert (first.version, again.version, other.version) == ("1", "1", "2")
+
+
+def test_data_of_all_types_resolves_to_the_datastore(ml_client: Any, folder_of: Any) -> None:
+    """Registered data says where it lies in the long form, and latest finds it."""
+    data = ml_client.data.create_or_update(Data(name="flights", path=folder_of("d"), type="uri_folder"))
+    assert "/datastores/workspaceblobstore/paths/" in data.path
+    assert ml_client.data.get("flights", label="latest").version == data.version == "1"
+
+
+def test_a_path_outside_the_workspace_is_refused(ml_client: Any) -> None:
+    """A model on a foreign address or of an unknown job is refused with the reason."""
+    with pytest.raises(HttpResponseError, match=r"of no known form|not in this workspace"):
+        ml_client.models.create_or_update(Model(name="far", version="1", path="https://example.com/model"))
+    with pytest.raises(HttpResponseError, match="Job with name none not found"):
+        ml_client.models.create_or_update(Model(name="far", version="1", path="azureml://jobs/none/outputs/x"))
+
+
+def test_the_same_unnamed_model_twice_is_one(workspace: launch.Connection) -> None:
+    """What a deployment brings along is named by its content: the first upload of it stays the one that counts."""
+    base = f"/subscriptions/{workspace.subscription_id}/resourceGroups/{workspace.resource_group}/providers"
+    address = f"{workspace.arm}{base}/Microsoft.MachineLearningServices/workspaces/{workspace.workspace_name}"
+    answers = [
+        requests.put(
+            f"{address}/models/b86a10ba/versions/1",
+            json={"properties": {"modelUri": f"azureml://datastores/workspaceblobstore/paths/{place}/m", **more}},
+            headers={"Authorization": f"Bearer {workspace.token()}"},
+            verify=workspace.ca_bundle,
+            timeout=10,
+        )
+        for place, more in (("one", {"isAnonymous": True}), ("two", {"isAnonymous": True}), ("three", {}))
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 409]
+    assert answers[1].json()["properties"]["modelUri"] == answers[0].json()["properties"]["modelUri"]
+
+
+def test_a_compute_is_made_and_deleted(ml_client: Any) -> None:
+    """A cluster is a name more for this machine; those that were there cannot be deleted."""
+    from azure.ai.ml.entities import AmlCompute
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    made = ml_client.compute.begin_create_or_update(AmlCompute(name="mine", size="STANDARD_DS3_V2", max_instances=4))
+    assert made.result().size == "STANDARD_DS3_V2"
+    assert "mine" in {each.name for each in ml_client.compute.list()}
+    ml_client.compute.begin_delete("mine").result()
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.compute.get("mine")
+    with pytest.raises(HttpResponseError, match="cannot be deleted"):
+        ml_client.compute.begin_delete("cpu-cluster").result()

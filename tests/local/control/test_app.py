@@ -1,0 +1,191 @@
+"""The doors of the control plane: who gets in, what is not done, and faults on request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from azure.ai.ml.entities import ManagedOnlineEndpoint
+from azure.core.exceptions import HttpResponseError
+
+
+class Door:
+    """Raw calls of a workspace."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.base = (
+            f"{connection.arm}/subscriptions/{connection.subscription_id}/resourceGroups/{connection.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{connection.workspace_name}"
+        )
+
+    def call(self, method: str, path: str, *, token: str | None = "ours", **more: Any) -> requests.Response:
+        headers = more.pop("headers", {})
+        if token is not None:
+            secret = self.connection.token() if token == "ours" else token
+            headers = {"Authorization": f"Bearer {secret}"} | headers
+        url = f"{self.connection.arm}{path}" if path.startswith("/") else f"{self.base}/{path}".rstrip("/")
+        return requests.request(method, url, headers=headers, verify=self.connection.ca_bundle, timeout=30, **more)
+
+
+@pytest.fixture
+def door(workspace: Any) -> Iterator[Door]:
+    door = Door(workspace)
+    yield door
+    door.call("DELETE", "/local/faults")
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "x" * 5000])
+@pytest.mark.parametrize("path", ["", "jobs", "/local/status", "/local/faults", "/nowhere"])
+def test_no_token_no_entry(door: Door, token: str | None, path: str) -> None:
+    """Every control call without the right token is answered 401, whatever it asks."""
+    answer = door.call("GET", path, token=token)
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "InvalidAuthenticationToken"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_rebound_name_or_another_site_gets_nothing(door: Door, headers: dict[str, str]) -> None:
+    """A foreign Host or Origin is refused even with the token."""
+    assert door.call("GET", "", headers=headers).status_code == 403
+
+
+def test_a_blob_needs_its_signature(door: Door, ml_client: Any) -> None:
+    """A blob address opens with its own signature only: not without, not changed, not for another container."""
+    secrets = door.call("POST", "datastores/workspaceblobstore/listSecrets").json()["sasToken"]
+    container = door.call("GET", "datastores/workspaceblobstore").json()["properties"]["containerName"]
+    url = f"{door.connection.arm}/blob/acct"
+
+    def status(place: str, query: str) -> int:
+        return requests.get(
+            f"{url}/{place}?comp=list&{query}", verify=door.connection.ca_bundle, timeout=30
+        ).status_code
+
+    assert status(container, secrets) == 200
+    assert status(container, "") == 403
+    assert status(container, secrets[:-1] + ("0" if secrets[-1] != "0" else "1")) == 403
+    assert status("azureml", secrets) == 403
+
+
+@pytest.mark.parametrize("name", ["../../token", "a/../../x", "%2e%2e/token", "a\\b"])
+def test_blob_names_lead_nowhere_else(door: Door, name: str) -> None:
+    """A name that tries to leave its container writes nothing."""
+    sas = door.call("POST", "datastores/workspaceblobstore/listSecrets").json()["sasToken"]
+    container = door.call("GET", "datastores/workspaceblobstore").json()["properties"]["containerName"]
+    request = requests.Request("PUT", "https://x/", data=b"1", headers={"x-ms-blob-type": "BlockBlob"}).prepare()
+    request.url = f"{door.connection.arm}/blob/acct/{container}/{name}?{sas}"
+    with requests.Session() as session:
+        answer = session.send(request, verify=door.connection.ca_bundle, timeout=30)
+    assert answer.status_code in (400, 401, 403, 404)
+
+
+def test_what_is_not_done_says_so_by_name(door: Door) -> None:
+    """An operation that Azure has and this has not is answered 501 with its method and path."""
+    answer = door.call("GET", "schedules")
+    assert answer.status_code == 501
+    assert answer.json()["error"]["code"] == "NotImplemented"
+    assert answer.json()["error"]["message"] == "The local workspace does not do GET /schedules"
+
+
+def test_another_workspace_is_not_found(door: Door) -> None:
+    """A call about a workspace of another name is a 404 that names this one."""
+    path = door.base.removeprefix(door.connection.arm).rsplit("/", 1)[0] + "/other/jobs"
+    answer = door.call("GET", path)
+    assert answer.status_code == 404
+    assert "Workspace other not found" in answer.text
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"properties": 1}'])
+def test_a_body_that_is_no_object_is_a_400(door: Door, body: bytes) -> None:
+    """Broken or odd JSON is refused as the caller's mistake, never a 500."""
+    assert door.call("PUT", "models/m/versions/1", data=body).status_code == 400
+
+
+def test_an_endless_body_is_cut_off(door: Door) -> None:
+    """More than four megabytes of JSON are refused."""
+    big = json.dumps({"properties": {"x": "y" * (5 << 20)}}).encode()
+    assert door.call("PUT", "models/m/versions/1", data=big).status_code == 413
+
+
+def test_status_tells_what_is_there(door: Door) -> None:
+    """The status names both addresses, and lists jobs, models and endpoints."""
+    found = door.call("GET", "/local/status").json()
+    assert found["scoring"] == door.connection.scoring
+    assert {"jobs", "models", "endpoints"} <= found.keys()
+
+
+def test_the_plain_port_has_no_control_plane(door: Door) -> None:
+    """On the scoring port the control plane does not answer, token or not."""
+    path = door.base.removeprefix(door.connection.arm)
+    headers = {"Authorization": f"Bearer {door.connection.token()}"}
+    assert requests.get(door.connection.scoring + path, headers=headers, timeout=30).status_code == 404
+
+
+def test_a_fault_throttles_the_calls_it_matches_and_no_more(door: Door) -> None:
+    """A 429 with Retry-After strikes as often as asked, on the path asked; then all is as before."""
+    door.call(
+        "PUT",
+        "/local/faults",
+        json={"control": [{"method": "GET", "path": "/jobs$", "times": 2, "status": 429, "retry_after": 1}]},
+    )
+    assert door.call("GET", "models").status_code == 200
+    answers = [door.call("GET", "jobs") for _ in range(3)]
+    assert [each.status_code for each in answers] == [429, 429, 200]
+    assert answers[0].headers["Retry-After"] == "1"
+
+
+def test_a_lost_answer_leaves_the_write_done(door: Door, ml_client: Any) -> None:
+    """With "lost" the client sees its connection break, and the write has taken effect."""
+    door.call("PUT", "/local/faults", json={"control": [{"method": "PUT", "path": "onlineEndpoints", "lost": True}]})
+    body = {"properties": {"authMode": "Key"}, "location": "local"}
+    with pytest.raises(requests.RequestException):
+        door.call("PUT", "onlineEndpoints/lost-answer", json=body)
+    assert ml_client.online_endpoints.get("lost-answer").provisioning_state == "Succeeded"
+    ml_client.online_endpoints.begin_delete("lost-answer").result()
+
+
+def test_a_stale_read_gives_the_last_answer(door: Door, ml_client: Any) -> None:
+    """With "stale" a read is answered as the one before it, though the endpoint has changed."""
+    endpoint = ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="stale-one")).result()
+    ml_client.online_endpoints.get("stale-one")
+    endpoint.tags = {"new": "yes"}
+    door.call(
+        "PUT",
+        "/local/faults",
+        json={"control": [{"method": "GET", "path": "onlineEndpoints/stale-one$", "stale": True}]},
+    )
+    body = {"tags": {"new": "yes"}, "properties": {"authMode": "Key"}, "location": "local"}
+    door.call("PUT", "onlineEndpoints/stale-one", json=body)
+    reads = [door.call("GET", "onlineEndpoints/stale-one").json()["tags"] for _ in range(2)]
+    assert reads == [{}, {"new": "yes"}]
+    ml_client.online_endpoints.begin_delete("stale-one").result()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"control": [{"path": "("}]}, {"control": [{"status": 200}]}, {"control": [{"odd": 1}]}, {"scoring": [{}]}],
+)
+def test_a_fault_that_is_none_is_refused(door: Door, fault: dict[str, Any]) -> None:
+    """Unknown keys, bad expressions and bad statuses are refused, and nothing is set."""
+    assert door.call("PUT", "/local/faults", json=fault).status_code == 400
+    assert door.call("GET", "/local/faults").json() == {"control": [], "scoring": []}
+
+
+def test_a_failing_call_surfaces_in_the_sdk(door: Door, ml_client: Any) -> None:
+    """A fault of status 409 arrives in the SDK as an error with its message."""
+    fault = {"method": "GET", "path": "/onlineEndpoints/any$", "status": 409}
+    door.call("PUT", "/local/faults", json={"control": [fault]})
+    with pytest.raises(HttpResponseError, match="fault set on purpose"):
+        ml_client.online_endpoints.get("any")

@@ -1,0 +1,105 @@
+"""Blobs: whole or absent, never outside their folder, and the same bytes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.errors import Invalid, NotFound
+from local.storage.blobs import Blobs, safe_name
+from local.storage.store import Store
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path, Store(tmp_path / "state.sqlite"))
+
+
+@given(st.text(max_size=40))
+def test_a_safe_name_stays_below_its_folder(name: str) -> None:
+    """Whatever the name, it is refused or it stays inside."""
+    try:
+        path = safe_name(name)
+    except Invalid:
+        return
+    top = Path("/top/folder")
+    assert not path.is_absolute()
+    assert ".." not in path.parts
+    assert (top / path).is_relative_to(top)
+
+
+def test_a_tree_comes_back_as_it_went(blobs: Blobs, tmp_path: Path) -> None:
+    """What was collected is materialised with the same names and bytes; a neighbour's is not."""
+    source = tmp_path / "source"
+    (source / "deep" / "er").mkdir(parents=True)
+    (source / "a.bin").write_bytes(bytes(range(256)))
+    (source / "deep" / "er" / "b.txt").write_text("b")
+    assert blobs.collect(source, "c", "at/here") == 2
+    blobs.put_bytes("c", "at/here-too/x", b"not mine")
+    assert blobs.materialise("c", "at/here", tmp_path / "target") == 2
+    found = {path.relative_to(tmp_path / "target").as_posix() for path in (tmp_path / "target").rglob("*.*")}
+    assert found == {"a.bin", "deep/er/b.txt"}
+    assert (tmp_path / "target" / "a.bin").read_bytes() == bytes(range(256))
+
+
+def test_links_out_of_a_folder_are_not_followed(blobs: Blobs, tmp_path: Path) -> None:
+    """A job that leaves a link among its outputs does not have the link's target uploaded."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "link.txt").symlink_to(secret)
+    assert blobs.collect(source, "c", "x") == 0
+
+
+def test_one_blob_materialises_as_a_file(blobs: Blobs, tmp_path: Path) -> None:
+    """A path that is a blob itself becomes a file of the target's name."""
+    blobs.put_bytes("c", "data/one.csv", b"1")
+    blobs.materialise("c", "data/one.csv", tmp_path / "in" / "one.csv")
+    assert (tmp_path / "in" / "one.csv").read_bytes() == b"1"
+
+
+def test_bytes_without_a_row_are_swept(blobs: Blobs) -> None:
+    """What a crash left before its row was written is removed; what has a row stays."""
+    kept = blobs.put_bytes("c", "kept", b"1")
+    lost = blobs.new_file()
+    lost.write_bytes(b"half")
+    blobs.sweep()
+    assert kept.path.exists()
+    assert not lost.exists()
+
+
+def test_an_overwritten_blob_leaves_no_file_behind(blobs: Blobs) -> None:
+    """The old bytes go when new ones take the name."""
+    old = blobs.put_bytes("c", "x", b"1")
+    new = blobs.put_bytes("c", "x", b"22")
+    assert not old.path.exists()
+    assert (new.size, new.path.read_bytes()) == (2, b"22")
+    assert old.etag != new.etag
+
+
+def test_delete_forgets_name_and_bytes(blobs: Blobs) -> None:
+    """A deleted blob is not found, and its file is gone."""
+    blob = blobs.put_bytes("c", "x", b"1")
+    blobs.delete("c", "x")
+    assert not blob.path.exists()
+    with pytest.raises(NotFound):
+        blobs.get("c", "x")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    names=st.sets(st.text("ab/%_", min_size=1, max_size=6).filter(lambda name: name.strip("/")), max_size=12),
+    prefix=st.text("ab/%_", max_size=4),
+)
+def test_lists_match_prefixes_exactly(tmp_path_factory: pytest.TempPathFactory, names: set[str], prefix: str) -> None:
+    """A list has each name with the prefix, in order, and no other, whatever letters are in it."""
+    folder = tmp_path_factory.mktemp("blobs")
+    blobs = Blobs(folder, Store(folder / "state.sqlite"))
+    names = {name for name in names if not name.startswith("/")}
+    for name in names:
+        blobs.put_bytes("c", name, b"")
+    assert [blob.name for blob in blobs.find("c", prefix)] == sorted(n for n in names if n.startswith(prefix))

@@ -1,0 +1,62 @@
+"""Who cannot get in at all: other machines, other origins, and what a request can carry to the log."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from local import launch
+
+
+def test_only_loopback_is_listened_on(workspace: launch.Connection) -> None:
+    """The server and all that it started have no port open to another machine."""
+    server = psutil.Process(workspace.pid)
+    listening = [
+        one.laddr.ip
+        for process in (server, *server.children(recursive=True))
+        for one in process.connections("inet")
+        if one.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("path", ["/anyone/score", "/_local/ping?1"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_no_answer_is_for_another_origin(workspace: launch.Connection, method: str, path: str) -> None:
+    """No page of another site is allowed to read what the scoring port says, nor to send a key to it."""
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = requests.request(method, workspace.scoring + path, headers=headers, timeout=10)
+    assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
+def test_what_a_caller_shows_is_not_logged(workspace: launch.Connection, ml_client: Any) -> None:
+    """Neither the token nor a wrong one, neither a signature nor a key, is in the server's log after their use."""
+    from azure.ai.ml.entities import ManagedOnlineEndpoint
+
+    endpoint = ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="logged")).result()
+    key = ml_client.online_endpoints.get_keys("logged").primary_key
+    secrets = ml_client.datastores.get("workspaceblobstore", include_secrets=True).credentials.sas_token
+    for shown in (key, "guessed-key-of-a-stranger"):
+        requests.post(endpoint.scoring_uri, data=b"{", headers={"Authorization": f"Bearer {shown}"}, timeout=10)
+    said = launch.log_file(launch.Path(workspace.folder)).read_text()
+    for secret in (workspace.token(), key, "guessed-key-of-a-stranger", secrets.partition("sig=")[2]):
+        assert secret
+        assert secret not in said
+
+
+@pytest.mark.parametrize("piece", [b"X: " + b"y" * 8000 + b"\r\n", b"y" * 8000], ids=["many headers", "one header"])
+def test_a_head_without_end_is_cut_off(workspace: launch.Connection, piece: bytes) -> None:
+    """Headers that go on and on are refused before they fill the memory."""
+    host, _, port = workspace.scoring.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as caller:
+        caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 << 20:
+                sent += caller.send(piece)
+    assert sent < 64 << 20

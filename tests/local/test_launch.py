@@ -1,0 +1,176 @@
+"""The life of the local workspace: started once, found again, stopped, emptied, and what may go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from local import launch
+from local.errors import FolderError, ServerDied
+from local.storage.store import Store
+
+SOURCE = str(Path(launch.__file__).resolve().parent.parent)
+
+
+def test_it_survives_the_command_that_started_it(folder: Path) -> None:
+    """A workspace that another process started is found, and is the same at the next ensure."""
+    environment = os.environ | {"PYTHONPATH": SOURCE}
+    line = [sys.executable, "-m", "local", "start", "--folder", str(folder), "--json"]
+    started = json.loads(subprocess.run(line, env=environment, check=True, capture_output=True).stdout)
+    found = launch.find(folder)
+    assert found is not None
+    assert found.to_json() == started
+    assert launch.ensure(folder) == found
+
+
+@pytest.mark.slow
+def test_starts_at_once_give_one_server(folder: Path) -> None:
+    """Several ensures at the same time end with the same server."""
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: launch.ensure(folder), range(4)))
+    assert len({each.pid for each in found}) == 1
+
+
+def test_secrets_are_for_the_owner_only(folder: Path) -> None:
+    """No file of the folder can be read by anybody else, and the connection holds no secret."""
+    connection = launch.ensure(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    token = Path(connection.token_file)
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "tls" / "server.pem").stat().st_mode) == 0o600
+    assert connection.token() not in json.dumps(connection.to_json())
+
+
+def test_no_token_in_the_process_list_nor_in_the_log(folder: Path) -> None:
+    """The token is neither an argument nor in the environment of the server, nor in its log."""
+    connection = launch.ensure(folder)
+    process = psutil.Process(connection.pid)
+    assert connection.token() not in " ".join(process.cmdline())
+    assert connection.token() not in " ".join(process.environ().values())
+    assert connection.token() not in launch.log_file(folder).read_text()
+
+
+@pytest.mark.slow
+def test_stop_ends_it_and_keeps_the_ports(folder: Path) -> None:
+    """After a stop nothing is found and the process is gone; the next start has the same addresses."""
+    first = launch.ensure(folder)
+    assert launch.stop(folder)
+    assert launch.find(folder) is None
+    assert not launch.stop(folder)
+    second = launch.ensure(folder)
+    assert (second.arm, second.scoring) == (first.arm, first.scoring)
+    assert second.pid != first.pid
+
+
+@pytest.mark.slow
+def test_a_taken_port_is_given_up(folder: Path) -> None:
+    """When somebody has the port of last time, another one is chosen."""
+    first = launch.ensure(folder)
+    launch.stop(folder)
+    port = int(first.scoring.rsplit(":", 1)[1])
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", port))
+        stranger.listen()
+        second = launch.ensure(folder)
+    assert second.scoring != first.scoring
+
+
+def test_a_stranger_on_the_port_is_not_trusted_and_sees_no_token(folder: Path) -> None:
+    """What answers on the port without the proof is not taken for the workspace, and is not told the token."""
+    connection = launch.ensure(folder)
+    record = (folder / launch.CONNECTION_FILE).read_text()
+    launch.stop(folder)
+    heard: list[bytes] = []
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", int(connection.scoring.rsplit(":", 1)[1])))
+        stranger.listen()
+
+        def answer() -> None:
+            client, _ = stranger.accept()
+            heard.append(client.recv(4096))
+            body = json.dumps({"instance": connection.instance, "version": "1", "proof": "0" * 64})
+            client.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            client.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        alive = record.replace(f'"pid": {connection.pid}', f'"pid": {os.getpid()}')
+        (folder / launch.CONNECTION_FILE).write_text(alive)
+        assert launch.find(folder) is None
+        thread.join()
+    assert connection.token().encode() not in heard[0]
+
+
+@pytest.mark.slow
+def test_reset_leaves_nothing(folder: Path) -> None:
+    """A reset stops the server and deletes its folder; the next start is a new workspace."""
+    first = launch.ensure(folder)
+    old = first.token()
+    launch.reset(folder)
+    assert not folder.exists()
+    assert launch.ensure(folder).token() != old
+
+
+def test_reset_spares_a_folder_that_is_not_ours(tmp_path: Path) -> None:
+    """A folder without a workspace in it is not deleted."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FolderError, match="does not look like"):
+        launch.reset(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_state_of_a_newer_version_is_refused(folder: Path) -> None:
+    """A database with a higher schema version stops the start, with a message that says what to do."""
+    folder.mkdir()
+    store = Store(folder / "state.sqlite")
+    store.db.execute("PRAGMA user_version=99")
+    store.close()
+    with pytest.raises(ServerDied, match="written by a newer version"):
+        launch.ensure(folder)
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    """A file in the place of the folder is a FolderError that names it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match="cannot be used"):
+        launch.ensure(tmp_path / "file" / "state")
+
+
+@pytest.mark.slow
+def test_row_5_a_job_that_dies_with_the_server_is_failed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Any
+) -> None:
+    """After kill -9 of the server its job's processes end, and the job is Failed and says why."""
+    from azure.ai.ml import command
+    from azure.ai.ml.entities import Environment
+    from tests.local.conftest import make_client
+
+    connection = launch.ensure(folder)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", connection.ca_bundle)
+    note = tmp_path / "pid"
+    environment = Environment(image="none", conda_file={"name": "x", "dependencies": ["python"]})
+    line = f"sleep 300 & echo $! > {note}; wait"
+    job = make_client(connection).jobs.create_or_update(
+        command(command=line, compute="cpu-cluster", environment=environment)
+    )
+    wait(lambda: note.exists() and note.read_text().strip())
+    os.kill(connection.pid, signal.SIGKILL)
+    wait(lambda: not psutil.pid_exists(int(note.read_text())))
+    after = make_client(launch.ensure(folder))
+    assert after.jobs.get(job.name).status == "Failed"
+    error = after.jobs._runs_operations.get_run_details(job.name).error.error
+    assert "stopped while the job was running" in error.message

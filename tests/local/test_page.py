@@ -1,0 +1,43 @@
+"""The examples of docs/local-workspace.md, run as they stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import launch
+
+PAGE = Path(__file__).parents[2] / "docs/local-workspace.md"
+SOURCE = str(Path(launch.__file__).parents[1])
+
+
+@pytest.fixture
+def examples(workspace: launch.Connection, tmp_path: Path) -> dict[str, str]:
+    """Each example's output, run in a folder whose `.workspace` is the running one."""
+    (tmp_path / ".workspace").symlink_to(workspace.folder)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    # The SDK leaves the name of its cloud in the environment.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AZUREML_")}
+    environment = inherited | {"PYTHONPATH": SOURCE, "REQUESTS_CA_BUNDLE": workspace.ca_bundle, "PATH": path}
+    found = {}
+    for language, text in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.S):
+        command = {"python": [sys.executable, "-c"], "bash": ["bash", "-euc"]}[language]
+        done = subprocess.run(
+            [*command, text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        found[language] = done.stdout
+    return found
+
+
+@pytest.mark.slow
+def test_other_clients_reach_it_as_the_page_says(examples: dict[str, str]) -> None:
+    """A plain MLClient, and curl."""
+    assert examples["python"].strip() == "local"
+    assert "value" in json.loads(examples["bash"])

@@ -1,0 +1,169 @@
+"""Under strain: many clients, big uploads, clients that leave, a full disk; nothing grows and nothing is torn."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import resource
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from local import launch
+
+MEBI = 1 << 20
+
+
+class Caller:
+    """Raw calls of one workspace."""
+
+    def __init__(self, connection: launch.Connection) -> None:
+        self.connection = connection
+        group = f"/subscriptions/{connection.subscription_id}/resourceGroups/{connection.resource_group}"
+        provider = f"{group}/providers/Microsoft.MachineLearningServices"
+        self.base = f"{connection.arm}{provider}/workspaces/{connection.workspace_name}"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = connection.ca_bundle
+        self.session.headers["Authorization"] = f"Bearer {connection.token()}"
+        store = self.call("GET", "datastores/workspaceblobstore").json()["properties"]["containerName"]
+        self.store = f"{connection.arm}/blob/acct/{store}"
+        self.sas = self.call("POST", "datastores/workspaceblobstore/listSecrets").json()["sasToken"]
+
+    def call(self, method: str, path: str, **more: Any) -> requests.Response:
+        return self.session.request(method, f"{self.base}/{path}", timeout=60, **more)
+
+    def blob(self, method: str, name: str, query: str = "", **more: Any) -> requests.Response:
+        headers = {"x-ms-blob-type": "BlockBlob"} if method == "PUT" and not query else {}
+        return self.session.request(
+            method, f"{self.store}/{name}?{query}{self.sas}", timeout=60, headers=headers, **more
+        )
+
+    def upload(self, name: str, blocks: list[bytes]) -> None:
+        """Upload in blocks, as the storage library does with what is big."""
+        ids = [base64.b64encode(f"{index:06}".encode()).decode() for index in range(len(blocks))]
+        for identifier, block in zip(ids, blocks, strict=True):
+            assert self.blob("PUT", name, f"comp=block&blockid={identifier}&", data=block).status_code == 201
+        names = "".join(f"<Latest>{identifier}</Latest>" for identifier in ids)
+        listed = f"<?xml version='1.0'?><BlockList>{names}</BlockList>"
+        assert self.blob("PUT", name, "comp=blocklist&", data=listed.encode()).status_code == 201
+
+
+@pytest.fixture
+def caller(workspace: launch.Connection) -> Caller:
+    return Caller(workspace)
+
+
+def server(caller: Caller) -> psutil.Process:
+    return psutil.Process(caller.connection.pid)
+
+
+@pytest.mark.slow
+def test_a_big_blob_arrives_whole_and_is_not_held_in_memory(caller: Caller) -> None:
+    """64 MB in blocks: the same bytes come back, and the server grows by less than half of them."""
+    blocks = [hashlib.sha256(str(index).encode()).digest() * (MEBI // 8) for index in range(16)]
+    before = server(caller).memory_info().rss
+    caller.upload("big", blocks)
+    with caller.blob("GET", "big", stream=True) as answer:
+        digest = hashlib.sha256()
+        for chunk in answer.iter_content(MEBI):
+            digest.update(chunk)
+    assert digest.digest() == hashlib.sha256(b"".join(blocks)).digest()
+    assert server(caller).memory_info().rss - before < 32 * MEBI
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(caller: Caller, wait: Any) -> None:
+    """A client that goes in the middle of a body has written no blob and no file."""
+    folder = Path(caller.connection.folder) / "blobs"
+    before = set(os.listdir(folder))
+    host, _, port = caller.connection.arm.removeprefix("https://").partition(":")
+    path = caller.store.removeprefix(caller.connection.arm)
+    head = (
+        f"PUT {path}/torn?{caller.sas} HTTP/1.1\r\nHost: {host}:{port}\r\nx-ms-blob-type: BlockBlob\r\n"
+        f"Content-Length: {MEBI}\r\n\r\n"
+    )
+    context = ssl.create_default_context(cafile=caller.connection.ca_bundle)
+    with socket.create_connection((host, int(port))) as plain, context.wrap_socket(plain, server_hostname=host) as one:
+        one.sendall(head.encode() + b"x" * 1000)
+        wait(lambda: set(os.listdir(folder)) - before)
+    wait(lambda: set(os.listdir(folder)) == before)
+    assert caller.blob("GET", "torn").status_code == 404
+
+
+@pytest.mark.slow
+def test_two_hundred_clients_at_once_are_all_answered(caller: Caller) -> None:
+    """Reads and writes of two hundred threads, each with a connection of its own: no error, no lost write."""
+
+    def work(number: int) -> int:
+        mine = requests.Session()
+        mine.trust_env = False
+        mine.verify = caller.connection.ca_bundle
+        mine.headers.update(caller.session.headers)
+        uri = "azureml://datastores/workspaceblobstore/paths/x"
+        url = f"{caller.base}/models/crowd/versions/{number}"
+        made = mine.put(url, json={"properties": {"modelUri": uri}}, timeout=60).status_code
+        return made if mine.get(url, timeout=60).status_code == 200 else 0
+
+    with ThreadPoolExecutor(200) as crowd:
+        assert set(crowd.map(work, range(1, 201))) == {201}
+    newest = caller.call("GET", "models/crowd").json()["properties"]
+    assert newest["nextVersion"] == "201"
+
+
+@pytest.mark.slow
+def test_memory_and_open_files_stay_flat(caller: Caller) -> None:
+    """After a first thousand calls, three thousand more leave no file open and next to no memory taken."""
+
+    def load(calls: int) -> None:
+        for index in range(calls // 4):
+            caller.call("GET", "models?$top=5")
+            caller.call("PUT", "models/flat/versions/1", json={"properties": {"modelUri": "azureml://datastores/x"}})
+            caller.call("GET", "jobs/none")
+            caller.blob("PUT", "flat", data=bytes([index % 256]) * 1000)
+
+    load(1000)
+    files, memory = server(caller).num_fds(), server(caller).memory_info().rss
+    load(3000)
+    assert server(caller).num_fds() <= files + 5
+    assert server(caller).memory_info().rss - memory < 8 * MEBI
+
+
+@pytest.fixture
+def narrow(folder: Path) -> Iterator[Caller]:
+    """A workspace that can write no file past two megabytes: what a full disk is to a writer."""
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({2 * MEBI}, {resource.getrlimit(resource.RLIMIT_FSIZE)[1]}))\n"
+        "from local.__main__ import main\n"
+        f"sys.exit(main(['start', '--folder', {str(folder)!r}]))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(launch.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
+    found = launch.find(folder)
+    assert found is not None
+    yield Caller(found)
+    launch.stop(folder)
+
+
+def test_a_disk_that_is_full_fails_the_write_and_nothing_else(narrow: Caller) -> None:
+    """The write is an error with a reason and leaves no bytes; smaller ones and reads go on."""
+    refused = narrow.blob("PUT", "large", data=b"x" * (3 * MEBI))
+    assert refused.status_code == 409
+    assert refused.headers["x-ms-error-code"] == "InsufficientStorage"
+    assert "File too large" in refused.text
+    assert narrow.blob("GET", "large").status_code == 404
+    assert narrow.blob("PUT", "small", data=b"x" * MEBI).status_code == 201
+    assert narrow.blob("GET", "small").content == b"x" * MEBI
+    files = list((Path(narrow.connection.folder) / "blobs").iterdir())
+    assert [file.stat().st_size for file in files] == [MEBI]

@@ -1,0 +1,115 @@
+"""The rest of what an ML engineer calls through MLClient, one fact each; the flow's own calls have tests elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.ai.ml import command
+from azure.ai.ml.entities import AmlCompute, Data, Environment, ManagedOnlineEndpoint
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+
+@pytest.fixture(scope="module")
+def ended(ml_client: Any) -> Any:
+    """A job that has printed a line and ended."""
+    job = command(
+        command="echo said by the job", environment="azureml:AzureML-sklearn-1.5@latest", compute="cpu-cluster"
+    )
+    job.environment = "AzureML-sklearn-1.5:1"
+    made = ml_client.jobs.create_or_update(job)
+    ml_client.jobs.stream(made.name)
+    return made
+
+
+def test_a_job_streams_to_its_end(ml_client: Any, ended: Any) -> None:
+    """stream returns when the job has ended, and it has Completed."""
+    ml_client.jobs.stream(ended.name)
+    assert ml_client.jobs.get(ended.name).status == "Completed"
+
+
+def test_a_job_shows_its_services(ml_client: Any, ended: Any) -> None:
+    """No interactive service runs in a job here, and asking is no error."""
+    assert not ml_client.jobs.show_services(ended.name)
+
+
+def test_a_job_is_deleted(ml_client: Any, ended: Any) -> None:
+    """An ended job can be deleted, and is gone."""
+    ml_client.jobs.begin_delete(ended.name)
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.jobs.get(ended.name)
+
+
+def test_environments_are_listed_archived_and_restored(ml_client: Any) -> None:
+    """An archived version is left out of the list and can still be had by name."""
+    client = ml_client.environments
+    client.create_or_update(Environment(name="surface", version="1", image="none"))
+    client.archive("surface", version="1")
+    assert list(client.list(name="surface")) == []
+    assert client.get("surface", version="1").image == "none"
+    client.restore("surface", version="1")
+    assert [each.version for each in client.list(name="surface")] == ["1"]
+    assert ml_client.environments.get("surface", label="latest").version == "1"
+    assert "surface" in {each.name for each in ml_client.environments.list()}
+    ml_client.environments.archive("surface")
+    assert "surface" not in {each.name for each in ml_client.environments.list()}
+    ml_client.environments.restore("surface")
+    assert "surface" in {each.name for each in ml_client.environments.list()}
+
+
+def test_data_is_listed_archived_and_restored(ml_client: Any, tmp_path: Path) -> None:
+    """As environments are."""
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    ml_client.data.create_or_update(Data(name="surface", version="1", path=str(tmp_path), type="uri_folder"))
+    ml_client.data.archive("surface", version="1")
+    assert list(ml_client.data.list(name="surface")) == []
+    ml_client.data.restore("surface", version="1")
+    assert [each.version for each in ml_client.data.list(name="surface")] == ["1"]
+
+
+def test_datastores_are_the_two_of_every_workspace(ml_client: Any) -> None:
+    """The blob store is the default, and its secrets can be had."""
+    assert {each.name for each in ml_client.datastores.list()} == {"workspaceblobstore", "workspaceartifactstore"}
+    assert ml_client.datastores.get_default().name == "workspaceblobstore"
+    assert ml_client.datastores.get("workspaceblobstore", include_secrets=True).credentials.sas_token
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.datastores.get("elsewhere")
+
+
+def test_a_compute_is_updated(ml_client: Any) -> None:
+    """The size of a cluster is kept as it was last said."""
+    ml_client.compute.begin_create_or_update(AmlCompute(name="sized", size="STANDARD_DS3_V2", max_instances=2)).result()
+    changed = ml_client.compute.get("sized")
+    changed.max_instances = 7
+    ml_client.compute.begin_update(changed).result()
+    assert ml_client.compute.get("sized").max_instances == 7
+
+
+def test_the_workspace_is_there(ml_client: Any) -> None:
+    """By its own name and no other."""
+    assert ml_client.workspaces.get(ml_client.workspace_name).location == "local"
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.workspaces.get("another")
+
+
+def test_endpoints_are_listed(ml_client: Any) -> None:
+    """Each with its authentication mode."""
+    made = ml_client.online_endpoints.begin_create_or_update(
+        ManagedOnlineEndpoint(name="listed", auth_mode="aml_token")
+    )
+    assert made.result().provisioning_state == "Succeeded"
+    assert "listed" in {each.name: each for each in ml_client.online_endpoints.list()}
+    assert ml_client.online_endpoints.get_keys("listed").access_token
+
+
+@pytest.mark.parametrize(
+    ("group", "operation"),
+    [("batch_endpoints", "list"), ("schedules", "list"), ("components", "list"), ("workspace_outbound_rules", "list")],
+)
+def test_what_is_not_done_is_refused_by_name(ml_client: Any, group: str, operation: str) -> None:
+    """501, with the operation in the message: never a wrong answer."""
+    arguments = {"workspace_outbound_rules": (ml_client.workspace_name,)}.get(group, ())
+    with pytest.raises(HttpResponseError, match="The local workspace does not do") as refused:
+        list(getattr(getattr(ml_client, group), operation)(*arguments))
+    assert refused.value.status_code == 501

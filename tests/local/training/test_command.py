@@ -1,0 +1,48 @@
+"""Command lines: values arrive as they are, whatever quotes they stand in and whatever is in them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.errors import Invalid
+from local.training.command import fill, referenced
+
+PRINT = f"{sys.executable} -I -S -c 'import os, sys; os.write(1, os.fsencode(sys.argv[1]))'"
+values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(value=values, quote=st.sampled_from(["", '"', "'"]))
+def test_a_value_arrives_as_it_is(value: str, quote: str) -> None:
+    """Through a real shell, unquoted or in either quote, the program gets the very value."""
+    line = fill(f"{PRINT} {quote}${{{{inputs.x}}}}{quote}", {"x": value}, {})
+    done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, check=True)
+    assert done.stdout.decode() == value
+
+
+def test_outputs_and_spaces_in_the_braces() -> None:
+    """Outputs are filled as inputs are, and spaces in the braces don't matter."""
+    assert fill("a ${{ inputs.x }} ${{outputs.y}}", {"x": "1"}, {"y": "/o"}) == "a 1 /o"
+
+
+@pytest.mark.parametrize(("value", "line"), [("5", "run --x 5 end"), (None, "run  end")])
+def test_an_optional_part_goes_with_its_input(value: str | None, line: str) -> None:
+    """$[[ ]] stays when its input has a value and goes when it has none."""
+    assert fill("run $[[--x ${{inputs.x}}]] end", {"x": value}, {}) == line
+
+
+@pytest.mark.parametrize("line", ["${{inputs.absent}}", "${{outputs.absent}}", "${{parent.inputs.x}}"])
+def test_an_undeclared_name_is_refused(line: str) -> None:
+    """What the job does not declare is an error that names it."""
+    with pytest.raises(Invalid, match="does not declare"):
+        fill(line, {"x": "1"}, {})
+
+
+def test_referenced_names_leave_out_the_optional_ones() -> None:
+    """Names in $[[ ]] may be missing, so they don't count as spoken of."""
+    assert referenced("${{inputs.a}} $[[${{inputs.b}}]] ${{outputs.c}}") == {("inputs", "a"), ("outputs", "c")}

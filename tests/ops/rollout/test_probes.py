@@ -1,0 +1,182 @@
+"""What an answer is worth, what a pair adds to the evidence, and probes over a real socket."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops import scoring
+from ops.evidence import Counts
+from ops.rollout.probes import DISAGREE, ERROR, SLOW, Answer, Pair, Prober, judged
+
+GOOD, BAD = Counts(1, 0), Counts(1, 1)
+FINE = '{"predictions": ["1"], "probabilities": [0.7]}'
+
+
+def worth(status: int = 200, text: str = FINE, slot: str = "green") -> Answer:
+    return judged(status, {scoring.PIN: slot}, text, "green", 0.01)
+
+
+def test_a_good_answer_is_kept_with_its_prediction() -> None:
+    """No fault, not busy."""
+    found = worth()
+    assert (found.fault, found.busy, found.predictions, found.probabilities) == ("", False, ("1",), (0.7,))
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 424, 500, 502, 503])
+def test_an_error_is_a_fault_with_its_reason(status: int) -> None:
+    """The status and the beginning of what was said."""
+    assert worth(status, "out of memory").fault == f"{status}: out of memory"
+
+
+def test_429_is_load_and_no_fault() -> None:
+    """The deployment is busy, not bad."""
+    found = worth(429, "slow down")
+    assert (found.busy, found.fault) == (True, "")
+
+
+def test_an_answer_of_another_deployment_is_a_fault() -> None:
+    """It says nothing about the one that was asked."""
+    assert "answered by blue" in worth(slot="blue").fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "null", "[]", "7", "{}", '"text"', '{"predictions": [1]}', '{"predictions": 1, "probabilities": 1}',
+        '{"predictions": ["1"], "probabilities": ["high"]}', '{"predictions": ["1", "0"], "probabilities": [0.1, 0.2]}',
+        '{"predictions": ["1"], "probabilities": [1.2]}', '{"predictions": ["1"], "probabilities": [NaN]}',
+        '{"predictions": [], "probabilities": []}',
+    ],
+)  # fmt: skip
+def test_a_200_of_another_shape_is_a_fault(text: str) -> None:
+    """One prediction with one probability between 0 and 1 was agreed."""
+    assert worth(text=text).fault
+
+
+@given(st.text() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps))
+def test_no_answer_is_too_odd_to_be_judged(text: str) -> None:
+    """Whatever comes back, it is worth something and never raises."""
+    assert worth(text=text).fault
+
+
+def pair(old: str = "", new: str = "", *, busy: str = "", slow: str = "", other: str = "") -> Pair:
+    """Return a pair; `busy`, `slow` and `other` (prediction) name the sides that are so."""
+
+    def side(name: str, fault: str) -> Answer:
+        return Answer(fault, 2.0 if name in slow else 0.01, ("0" if name in other else "1",), (0.5,), busy=name in busy)
+
+    return Pair(side("old", old), side("new", new))
+
+
+def test_a_good_pair_counts_once_in_each_metric() -> None:
+    """One request of each deployment, none of them bad."""
+    assert pair().block(1.0) == dict.fromkeys((ERROR, SLOW, DISAGREE), (GOOD, GOOD))
+
+
+@pytest.mark.parametrize("busy", ["old", "new", "old new"])
+def test_a_busy_pair_counts_nothing(busy: str) -> None:
+    """Also when the other side failed: a pair is seen whole or not at all."""
+    assert pair(busy=busy).block(1.0) == {}
+    assert pair(new="500: x", busy="old").block(1.0) == {}
+
+
+@pytest.mark.parametrize(("old", "new"), [("", "500: x"), ("500: x", ""), ("500: x", "424: y")])
+def test_a_failure_counts_once(old: str, new: str) -> None:
+    """As an error; it is neither slow nor of another opinion."""
+    assert pair(old, new, slow="old new", other="new").block(1.0) == {
+        ERROR: (BAD if old else GOOD, BAD if new else GOOD)
+    }
+
+
+def test_slow_is_over_the_objective() -> None:
+    """Each side by its own time."""
+    assert pair(slow="new").block(1.0)[SLOW] == (GOOD, BAD)
+    assert pair(slow="old").block(1.0)[SLOW] == (BAD, GOOD)
+    assert pair(slow="new").block(3.0)[SLOW] == (GOOD, GOOD)
+
+
+def test_another_prediction_is_the_new_ones_disagreement() -> None:
+    """Probabilities may differ."""
+    assert pair(other="new").block(1.0)[DISAGREE] == (GOOD, BAD)
+    near = Pair(Answer("", 0.1, ("1",), (0.7,)), Answer("", 0.1, ("1",), (0.6,)))
+    assert near.block(1.0)[DISAGREE] == (GOOD, GOOD)
+
+
+class Endpoint(ThreadingHTTPServer):
+    """An endpoint that keeps what it was asked: pin and body."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        slot = self.headers.get(scoring.PIN, "")
+        self.server.asked.append((slot, body))
+        self.send_response(500 if slot == "green" else 200)
+        self.send_header(scoring.PIN, slot)
+        self.send_header("Content-Length", str(len(FINE)))
+        self.end_headers()
+        self.wfile.write(FINE.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """A server on a free port, for one test."""
+    with Endpoint() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """A sample request with two columns."""
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps({"input_data": {"columns": ["a", "b"], "data": [[1, 2]]}}))
+    return file
+
+
+def test_both_are_asked_the_same_in_random_order(endpoint: Endpoint, sample: Path) -> None:
+    """Row 22: the same row, pinned to each, and neither is always the first."""
+    address = scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k")
+    prober = Prober(address, sample, [[1, 2], [3, 4]], seed=1)
+    for _ in range(20):
+        seen = prober.pair("blue", "green")
+        assert (seen.old.fault, seen.new.fault[:3]) == ("", "500")
+    pairs = [endpoint.asked[i : i + 2] for i in range(0, len(endpoint.asked), 2)]
+    assert all({slot for slot, _ in both} == {"blue", "green"} for both in pairs)
+    assert all(both[0][1] == both[1][1] for both in pairs)
+    assert {both[0][0] for both in pairs} == {"blue", "green"}
+
+
+def test_a_deployment_that_cannot_be_reached_has_failed(endpoint: Endpoint, sample: Path) -> None:
+    """No answer is a fault of both, which says nothing against the new one."""
+    port = endpoint.server_port
+    endpoint.shutdown()
+    endpoint.server_close()
+    prober = Prober(scoring.Address(f"http://127.0.0.1:{port}/score", "k"), sample, [[1, 2]])
+    assert prober.pair("blue", "green").block(1.0) == {ERROR: (BAD, BAD)}
+
+
+def test_there_is_at_least_one_pair_in_any_time(endpoint: Endpoint, sample: Path) -> None:
+    """And, at ten a second, no burst to make up for time that has passed."""
+    prober = Prober(scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    assert len(list(prober.pairs("blue", "green", 10, 0))) == 1
+    assert 1 <= len(list(prober.pairs("blue", "green", 10, 0.3))) <= 3

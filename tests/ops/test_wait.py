@@ -1,0 +1,105 @@
+"""Waiting: condition, deadline, and what ends it early."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from collections.abc import Iterator
+
+import pytest
+
+from ops import wait
+from ops.errors import Timeout
+
+
+class Busy(Exception):
+    """An answer of the service with a status."""
+
+    def __init__(self, status_code: int) -> None:
+        super().__init__(f"status {status_code}")
+        self.status_code = status_code
+
+
+def looks(*seen: str) -> Iterator[str]:
+    yield from seen
+    while True:
+        yield seen[-1]
+
+
+def test_each_change_is_told_once() -> None:
+    """row_3: the observer hears of a status when it is new, not at each look."""
+    states, told = looks("Queued", "Queued", "Running", "Running", "Completed"), []
+    last = wait.until(
+        lambda: next(states),
+        lambda now: now == "Completed",
+        what="job",
+        deadline_seconds=5,
+        poll_seconds=0.001,
+        changed=lambda now, elapsed: told.append(now),
+    )
+    assert last == "Completed"
+    assert told == ["Queued", "Running", "Completed"]
+
+
+def test_the_deadline_names_what_was_seen_last() -> None:
+    """row_4: a status that never ends the wait is left at the deadline, with the reason."""
+    with pytest.raises(Timeout, match=r"job x: not done after .* \(last seen: NotResponding\)"):
+        wait.until(lambda: "NotResponding", lambda now: False, what="job x", deadline_seconds=0.02, poll_seconds=0.005)
+
+
+def test_a_busy_resource_is_tried_again() -> None:
+    """409, 429 and 503 mean later, not never."""
+    answers = iter([Busy(409), Busy(429), Busy(503), "done"])
+
+    def call() -> str:
+        answer = next(answers)
+        if isinstance(answer, Busy):
+            raise answer
+        return answer
+
+    assert wait.retrying(call, what="traffic", deadline_seconds=10) == "done"
+
+
+@pytest.mark.parametrize("kind", ["ServiceRequestError", "ServiceResponseTimeoutError", "IncompleteReadError"])
+def test_an_answer_that_was_lost_is_asked_for_again(kind: str) -> None:
+    """Whether the call got through or not: the names are azure-core's."""
+    assert hasattr(importlib.import_module("azure.core.exceptions"), kind)
+    lost = type(kind, (Exception,), {})
+    answers = iter([lost(), "done"])
+
+    def call() -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert wait.retrying(call, what="traffic", deadline_seconds=10) == "done"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_any_other_answer_is_passed_on_at_once(status: int) -> None:
+    """Only what passes is worth a second try."""
+    calls = []
+
+    def call() -> None:
+        calls.append(1)
+        raise Busy(status)
+
+    with pytest.raises(Busy):
+        wait.retrying(call, what="traffic", deadline_seconds=10)
+    assert len(calls) == 1
+
+
+def test_busy_for_ever_ends_at_the_deadline() -> None:
+    """The last answer is part of the message."""
+
+    def call() -> None:
+        raise Busy(409)
+
+    with pytest.raises(Timeout, match="status 409"):
+        wait.retrying(call, what="traffic", deadline_seconds=0.1)
+
+
+def test_durations_read_as_people_say_them() -> None:
+    """The examples in the docstring hold."""
+    assert doctest.testmod(wait).failed == 0

@@ -1,0 +1,141 @@
+"""The scoring script in the real inference server, called by the real client, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests import own_data
+
+import score
+import test_endpoint as client
+
+FOLDER = Path(score.__file__).parent
+
+
+@contextmanager
+def inference_server(model_dir: Path, log: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start Microsoft's server on a free port of the loopback address, and stop it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "1", "--access-logfile", "-"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "azureml_inference_server_http.server.entry:app"],
+            cwd=FOLDER,
+            env={
+                "PATH": os.environ["PATH"],
+                "AML_APP_ROOT": str(FOLDER),
+                "AZUREML_ENTRY_SCRIPT": "score.py",
+                "AZUREML_MODEL_DIR": str(model_dir),
+                **environment,
+            },
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], address: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            if requests.get(address, timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            # The process is watched above, and wait() gives way to it.
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.1)
+    raise AssertionError("the server did not become healthy")
+
+
+@pytest.fixture(scope="module")
+def address(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    with inference_server(models / "1", log, SCORE_MAX_ROWS="10", SCORE_MAX_BYTES="20000") as (process, url):
+        wait_until_healthy(process, url)
+        yield url
+
+
+def test_every_check_of_the_client_holds(address: str) -> None:
+    """row_16: the sample is answered in full, and each bad request gets a 400."""
+    checks = client.run_checks(f"{address}/score", "", own_data.sample(), expect_auth=False)
+    assert [check.name for check in checks if not check.ok] == []
+    assert len(checks) == 8
+
+
+def test_a_refusal_is_json_with_a_reason(address: str) -> None:
+    """A 400 whose body names the row and the column."""
+    sample = own_data.sample()
+    sample["input_data"]["data"][1][0] = "old"
+    answer = requests.post(f"{address}/score", json=sample, timeout=30)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == {
+        "error": {"code": "BadRequest", "message": "row 1, column 'age': expected a number, found a text"}
+    }
+
+
+def test_an_answer_names_the_model_and_its_version(address: str) -> None:
+    """So that a caller can trace it."""
+    answer = requests.post(f"{address}/score", json=own_data.sample(), timeout=30)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json()["model"] == {"name": "club", "version": "1"}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_beyond_the_limit_is_refused(address: str, chunked: bool) -> None:
+    """With its length announced, and without."""
+    body = b" " * 30_000
+    data: Any = iter([body]) if chunked else body
+    answer = requests.post(f"{address}/score", data=data, timeout=30)
+    assert answer.status_code == 400
+    assert "more than 20000 bytes" in answer.json()["error"]["message"]
+
+
+def test_only_post_is_scored(address: str) -> None:
+    """A GET of the scoring address is not a request with an empty body."""
+    assert requests.get(f"{address}/score", timeout=30).status_code == 405
+
+
+def test_the_client_runs_alone_and_prints_json(address: str, tmp_path: Path) -> None:
+    """As a process, from another folder, with --json."""
+    sample = tmp_path / "sample.json"
+    sample.write_text(json.dumps(own_data.sample()))
+    command = [sys.executable, str(FOLDER / "test_endpoint.py"), "--scoring-uri", f"{address}/score"]
+    done = subprocess.run(
+        [*command, "--sample", str(sample), "--no-auth", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = json.loads(done.stdout)
+    assert {"name", "ok", "detail", "milliseconds"} == set(checks[0])
+    assert all(check["ok"] for check in checks)
+
+
+def test_a_model_that_is_not_there_ends_the_server_and_the_log_says_why(tmp_path: Path) -> None:
+    """init() raising is how a deployment fails."""
+    log = tmp_path / "log"
+    with inference_server(tmp_path, log) as (process, _):
+        assert process.wait(60) == 3
+    assert "one signature.json is needed below" in log.read_text()

@@ -1,0 +1,297 @@
+"""What the pages say is so: commands, tasks, sessions, settings, links, and the rows of the flow."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from test_tasks import all_tasks, options
+
+from ops.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "data", ROOT / "demo")
+PAGES = sorted(file for folder in FOLDERS for file in folder.glob("*.md"))
+ROWS = range(1, 28)
+WORKFLOW_ROWS = (1, 10)  # what GitHub does with the repository's workflows
+# Options of inv itself, which come before the task.
+CORE_OPTIONS = {"--list", "--help", "--debug", "-f"}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def commands(text: str) -> list[str]:
+    """Return the lines that make an environment and do something in it."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line.startswith("python3 -m venv .venv && ")]
+
+
+def code(text: str) -> list[str]:
+    """Return what stands between backticks in running text, and the lines of shell blocks."""
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", prose) + [line for block in blocks for line in block.splitlines()]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of every table row of a page."""
+    lines = (line for line in text.splitlines() if line.startswith("|") and not line.startswith("|---"))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_readme_has_two_commands_and_ci_runs_them() -> None:
+    """The very same text, in the same order, and nothing else of that kind."""
+    assert commands(page("README.md")) == commands(page(".ci/run"))
+    assert [line.split(" && ")[-1] for line in commands(page("README.md"))] == [".venv/bin/inv demo", ".venv/bin/nox"]
+
+
+@pytest.mark.parametrize("failing", ["pip", "inv", "nox", ""])
+def test_ci_stops_at_the_first_failure(tmp_path: Path, failing: str) -> None:
+    """Whichever program fails is the last one of the commands, and the local workspace is stopped all the same."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
+    program = f'#!/bin/sh\necho "${{0##*/}} $1"\n[ "${{0##*/}}" != "{failing}" ] || [ "$1" = workspace.stop ]\n'
+    (tmp_path / "program").write_text(program)
+    made = "".join(f"cp program .venv/bin/{name}\nchmod +x .venv/bin/{name}\n" for name in ("pip", "inv", "nox"))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").write_text(f"#!/bin/sh\nmkdir -p .venv/bin\n{made}")
+    (tmp_path / "bin/python3").chmod(0o755)
+    done = subprocess.run(
+        [tmp_path / ".ci/run"],
+        env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) is (failing == ""), done.stderr
+    ran = [line for line in done.stdout.splitlines() if "command:" not in line]
+    whole = ["pip install", "inv demo", "pip install", "nox "]
+    last = {"pip": 1, "inv": 2, "nox": 4, "": 4}[failing]
+    assert ran == [*whole[:last], "inv workspace.stop"]
+
+
+def test_ci_starts_from_nothing_and_leaves_nothing() -> None:
+    """It can be executed, stops at the first failure, removes what was there, and stops the local workspace."""
+    script = page(".ci/run")
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    for line in ("#!/usr/bin/env bash", "set -euo pipefail", "unset PYTHONDONTWRITEBYTECODE", "rm -rf .venv .workspace",
+                 "trap stop EXIT"):  # fmt: skip
+        assert line in script.splitlines()
+    assert "workspace.stop" in script
+
+
+def documented_tasks() -> dict[str, str]:
+    """Return the first cell of the README's row for each task."""
+    found = {}
+    for first, *_ in rows_of(page("README.md")):
+        words = re.match(r"`inv ([\w.-]+)", first)
+        if words:
+            assert words[1] not in found, f"{words[1]} stands there twice"
+            found[words[1]] = first
+    return found
+
+
+def test_readme_lists_every_task() -> None:
+    """And none that does not exist."""
+    assert set(documented_tasks()) == set(all_tasks())
+
+
+@pytest.mark.parametrize("name", sorted(all_tasks()))
+def test_readme_lists_every_option(name: str) -> None:
+    """The task's row has its options, all of them and no other."""
+    assert set(re.findall(r"--[a-z-]+", documented_tasks()[name])) == set(options(name))
+
+
+def spoken_tasks(text: str) -> Iterator[tuple[str, set[str]]]:
+    """Give each task that a page names as a command, with the options beside it."""
+    for words in re.findall(
+        r"(?:^|[ /(])inv ((?:-f \S+ |--\w+ )?[a-z][\w.-]*[^\n`&;|)]*)", "\n".join(code(text)), re.MULTILINE
+    ):
+        parts = shlex.split(words.replace("[", "").replace("]", ""))
+        while parts and parts[0] in CORE_OPTIONS:
+            parts = parts[2 if parts[0] == "-f" else 1 :]
+        if parts and parts[0].islower():
+            yield parts[0], {part.split("=")[0] for part in parts[1:] if part.startswith("--")}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_pages_name_only_tasks_and_options_that_exist(file: Path) -> None:
+    """A command that a page shows can be typed."""
+    for name, given in spoken_tasks(file.read_text()):
+        assert name in all_tasks(), f"inv {name}"
+        assert given <= set(options(name)), f"inv {name}"
+
+
+def sessions() -> dict[str, bool]:
+    """Return nox's sessions, and whether `nox` alone runs each."""
+    source = ast.parse(page("noxfile.py"))
+    found = [node.name for node in ast.walk(source) if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    assigned = {ast.unparse(node.targets[0]): node.value for node in source.body if isinstance(node, ast.Assign)}
+    chosen = ast.literal_eval(assigned["nox.options.sessions"])
+    return {name: name in chosen for name in found}
+
+
+def test_contributing_lists_every_session() -> None:
+    """And which of them `nox` alone runs."""
+    listed = {}
+    for first, *rest in rows_of(page("CONTRIBUTING.md")):
+        found = re.fullmatch(r"`nox -s (\w+)`", first)
+        if found:
+            listed[found[1]] = rest[0] == "·"
+    assert listed == sessions()
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_pages_name_only_sessions_that_exist(file: Path) -> None:
+    """What stands after `nox -s` is in noxfile.py."""
+    for words in re.findall(r"nox -s ((?:\w+ ?)+)", "\n".join(code(file.read_text()))):
+        assert set(words.split()) <= set(sessions())
+
+
+def leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return each setting by its path, as in names.endpoint."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= leaves(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return found
+
+
+def fields(model: type[BaseModel], above: str = "") -> set[str]:
+    """Return the paths of the settings that are checked."""
+    found = set()
+    for key, field in model.model_fields.items():
+        name = above + (field.alias or key)
+        kind = field.annotation
+        found |= fields(kind, f"{name}.") if isinstance(kind, type) and issubclass(kind, BaseModel) else {name}
+    return found
+
+
+def test_settings_page_lists_every_setting_with_its_value() -> None:
+    """docs/settings.md and invoke.yaml agree, key by key."""
+    listed = {cells[0].strip("`"): cells[1].strip("`") for cells in rows_of(page("docs/settings.md"))[1:]}
+    written = leaves(yaml.safe_load(page("invoke.yaml")))
+    # YAML writes booleans small.
+    shown = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in written.items()}
+    assert listed == {key: value or "empty" for key, value in shown.items()}
+
+
+def test_every_setting_stands_in_invoke_yaml_with_a_comment() -> None:
+    """The file is the list: nothing can be set that it does not show."""
+    assert fields(Settings) == set(leaves(yaml.safe_load(page("invoke.yaml"))))
+    lines = [line for line in page("invoke.yaml").splitlines() if re.match(r"\s*\w+:\s*\S", line)]
+    assert [line for line in lines if " # " not in line] == []
+
+
+def test_variables_on_pages_are_settings() -> None:
+    """Every INVOKE_... of a page is a setting in capitals."""
+    known = {"INVOKE_" + key.replace(".", "_").upper() for key in leaves(yaml.safe_load(page("invoke.yaml")))}
+    named = {word for file in PAGES for word in re.findall(r"\bINVOKE_[A-Z_]*[A-Z]\b", file.read_text())}
+    assert named <= known
+
+
+def anchors(file: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(file: Path) -> None:
+    """The file is there, and the heading too when one is named."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", file.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (file.parent / path).resolve() if path else file
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_files_that_pages_name_are_there(file: Path) -> None:
+    """`ops/wait.py` counts from src; the workflows are named before they exist."""
+    named = [
+        word for word in code(file.read_text()) if re.fullmatch(r"[\w-][\w./-]*/[\w.-]+\.(py|yml|yaml|md|json)", word)
+    ]
+    made = ("outputs/",)
+    missing = [word for word in named if not any((base / word).exists() for base in (ROOT, ROOT / "src", file.parent))]
+    assert [word for word in missing if not word.startswith(made)] == []
+
+
+@cache
+def rows_by_test() -> dict[str, set[int]]:
+    """Return every test of the suite with the rows of the flow that its name and docstring name."""
+    found: dict[str, set[int]] = {}
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                named = re.findall(r"rows?_((?:\d+_|and_|row_)*\d+)", node.name)
+                rows = {int(number) for words in named for number in re.findall(r"\d+", words)}
+                rows |= {int(number) for number in re.findall(r"FLOW (\d+)", ast.get_docstring(node) or "")}
+                found.setdefault(node.name, set()).update(rows)
+    return found
+
+
+def flow() -> dict[int, list[str]]:
+    """Return the rows of docs/flow.md: promise, task, where, proved by."""
+    found = [cells for cells in rows_of(page("docs/flow.md")) if cells[0].isdigit()]
+    assert [int(cells[0]) for cells in found] == list(ROWS)
+    return {int(cells[0]): cells[1:] for cells in found}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_of_the_flow_is_proved_by_the_tests_that_it_names(row: int) -> None:
+    """They exist, and at least one of them names the row in turn."""
+    *_, proofs = flow()[row]
+    if row in WORKFLOW_ROWS and proofs == "none yet":
+        return
+    named = re.findall(r"`(test_\w+)`", proofs)
+    assert [name for name in named if name not in rows_by_test()] == []
+    assert any(row in rows_by_test()[name] for name in named)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_of_the_flow_names_tasks_and_files(row: int) -> None:
+    """Which verb does it (none in the rows that GitHub does), and where to look."""
+    _, task, where, _ = flow()[row]
+    assert bool(task) or row in WORKFLOW_ROWS
+    assert re.fullmatch(r"(`((ops|ops/rollout|score)/\w+\.py|\.github/workflows/[\w-]+\.yml)`(, )?)+", where)
+
+
+def test_the_diagram_has_every_row() -> None:
+    """Each number stands in the Mermaid diagram of docs/flow.md."""
+    [diagram] = re.findall(r"```mermaid\n(.*?)```", page("docs/flow.md"), flags=re.DOTALL)
+    drawn = {int(number) for words in re.findall(r"\((\d+(?:, \d+)*)\)", diagram) for number in words.split(", ")}
+    assert drawn == set(ROWS)
+
+
+def test_no_test_names_a_row_that_does_not_exist() -> None:
+    """There are 27."""
+    assert set().union(*rows_by_test().values()) <= set(ROWS)
+
+
+def test_what_the_flow_always_promises_is_tested() -> None:
+    """The tests that docs/flow.md names outside its tables exist as well."""
+    named = set(re.findall(r"`(test_\w+)`", page("docs/flow.md")))
+    assert named - set(rows_by_test()) == set()
+
+
+def test_the_licence_is_the_one_that_is_declared() -> None:
+    """MIT in pyproject.toml and in LICENSE."""
+    assert 'license = "MIT"' in page("pyproject.toml")
+    assert page("LICENSE").startswith("MIT License")
+
+
+def test_readme_is_read_in_three_minutes() -> None:
+    """At most some 1500 words, recorded output and tables included."""
+    assert len(page("README.md").split()) <= 1500

@@ -1,0 +1,93 @@
+"""The pipelines and their graphs: both say the same, on odd rows too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import convert
+import model
+
+ROWS = 2500
+
+
+def features_of(texts: int, numbers: int) -> pd.DataFrame:
+    dice = np.random.default_rng(1)
+    columns: dict[str, Any] = {}
+    for number in range(numbers):
+        column = dice.normal(10 * number, 3, ROWS).round(2).astype(np.float32)
+        columns[f"n{number}"] = np.where(dice.random(ROWS) < 0.1, np.nan, column).astype(np.float32)
+    for text in range(texts):
+        columns[f"t{text}"] = dice.choice(["a", "b", "été", ""], ROWS).astype(object)
+    return pd.DataFrame(columns)
+
+
+def target_of(features: pd.DataFrame) -> Any:
+    dice = np.random.default_rng(2)
+    score = sum(
+        (features[name] == "a") * 1.5 if name.startswith("t") else np.nan_to_num(features[name]) / 20
+        for name in features
+    )
+    return (dice.normal(score, 1) > np.median(score)).astype(int)
+
+
+@pytest.mark.parametrize("kind", model.MODELS)
+@pytest.mark.parametrize(("texts", "numbers"), [(2, 2), (0, 2), (2, 0), (1, 1)])
+def test_the_graph_says_what_the_pipeline_says(kind: str, texts: int, numbers: int) -> None:
+    """With texts, numbers or both; on typical, missing, unseen and extreme cells alike."""
+    features = features_of(texts, numbers)
+    pipeline = model.build(kind, features, numbers).fit(features, target_of(features))
+    graph = convert.to_graph(pipeline, numbers, texts)
+    rows = convert.parity_rows(features, numbers, list(features))
+    assert convert.difference(pipeline, graph, rows, numbers) < convert.TOLERANCE
+
+
+@pytest.mark.parametrize("kind", model.MODELS)
+def test_training_twice_gives_the_same_answers(kind: str) -> None:
+    """Every source of chance has a seed."""
+    features = features_of(2, 2)
+    target = target_of(features)
+    first, second = (model.build(kind, features, 2).fit(features, target).predict_proba(features) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_a_graph_of_another_model_is_seen_as_different() -> None:
+    """The comparison can fail: a model of the opposite target is far off."""
+    features = features_of(1, 1)
+    target = target_of(features)
+    one, other = (model.build("logistic", features, 1).fit(features, answer) for answer in (target, 1 - target))
+    rows = convert.parity_rows(features, 1, [])
+    assert convert.difference(one, convert.to_graph(other, 1, 1), rows, 1) > 0.1
+
+
+def test_the_odd_rows_hold_every_kind_of_odd_cell() -> None:
+    """A missing cell where allowed, an unseen text, both extremes."""
+    features = features_of(1, 2)
+    rows = convert.parity_rows(features.fillna({"n0": 0}), 2, ["n1"])
+    assert rows["n1"].isna().any()
+    assert not rows["n0"].isna().any()
+    assert (rows["t0"] == convert.UNSEEN).any()
+    assert rows["n0"].max() >= 1e30
+    assert rows["n0"].min() <= -1e30
+
+
+def test_rare_and_too_many_texts_are_not_learned() -> None:
+    """A column of thousands of texts costs 200 indicators at most, and a rare text none."""
+    texts = [f"c{n % 400}" for n in range(40_000)] + ["rare"]
+    features = pd.DataFrame({"t": np.array(texts, object)})
+    (learned,) = model.learned_categories(features, 0)
+    assert len(learned) == model.MOST_CATEGORIES
+    assert "rare" not in learned
+
+
+def test_the_converter_is_left_as_it_was() -> None:
+    """The cast of attributes lasts for the conversion only."""
+    from skl2onnx.common import _container
+
+    before = _container.make_node
+    features = features_of(0, 1)
+    convert.to_graph(model.build("boosted", features, 1).fit(features, target_of(features)), 1, 0)
+    assert _container.make_node is before
