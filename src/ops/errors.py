@@ -8,6 +8,7 @@
     ├── DeploymentFailed        Azure could not bring a deployment up
     ├── TestFailed              a deployment answers, but not as it must
     ├── RolledBack              the rollout found the new deployment bad; the old one has the traffic
+    ├── Moved                   somebody else changed the traffic in the meantime
     ├── Timeout                 a wait reached its deadline
     ├── Unreachable             no workspace, or no sign-in
     └── Paused                  exit 3: not yet known; nothing was changed back
@@ -54,6 +55,10 @@ class TestFailed(OpsError):
 
 class RolledBack(OpsError):
     """The rollout found the new deployment bad; the old one has the traffic."""
+
+
+class Moved(OpsError):
+    """Somebody else changed the traffic in the meantime."""
 
 
 class Timeout(OpsError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ops import wait
-from ops.errors import OpsError, UsageError
+from ops.errors import Moved, Timeout, UsageError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_MIRROR = 50
 _READ_BACK_POLL_SECONDS = 0.2
+_GIVE_WAY_SECONDS = 30.0  # Azure may show the old split for a moment after a write; not for so long
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,18 @@ def read(client: MLClient, name: str) -> Split:
     return of(client.online_endpoints.get(name))
 
 
-def tag(client: MLClient, name: str, tags: Mapping[str, str], *, deadline_seconds: float) -> Split:
-    """Set these tags and leave the split as it is read in the same breath; return that split."""
+def tag(
+    client: MLClient, name: str, tags: Mapping[str, str], *, over: Split | None = None, deadline_seconds: float
+) -> Split:
+    """Set these tags and leave the split as it is read in the same breath; return that split.
+
+    Raises Moved, with nothing written, when that split is not `over`.
+    """
 
     def put() -> Split:
         endpoint = client.online_endpoints.get(name)
+        if over is not None and of(endpoint) != over:
+            raise Moved(f"traffic of {name} is {of(endpoint)}, not {over}")
         merged = {**(endpoint.tags or {}), **tags}
         if merged != (endpoint.tags or {}):
             endpoint.tags = merged
@@ -86,6 +94,8 @@ def write(
     mirror: Mapping[str, int] | None = None,
     *,
     tags: Mapping[str, str] | None = None,
+    over: Split | None = None,
+    stays_seconds: float = 0.0,
     deadline_seconds: float,
     ready: Callable[[Mapping[str, int]], None] = lambda live: None,
 ) -> Split:
@@ -93,28 +103,50 @@ def write(
 
     `ready` is asked before anything is written, and raises when a deployment of the split cannot serve. Tags go out
     in the same write. An equal split with equal tags is left alone, so this can be run twice.
+
+    Azure has no compare-and-swap on an endpoint: a writer that read before this write may put the old split after
+    it. So whatever else is read back is written over again, until the deadline, and until this split has been there
+    for `stays_seconds`. With `over` this write is the one that gives way: it replaces that split and no other, once,
+    and raises Moved when another one is there, before it or after it.
     """
     wanted = Split(_shares(live), _shares(mirror))
     check(wanted.live, wanted.mirror)
     ready({**wanted.live, **wanted.mirror})
 
-    def put() -> None:
+    def put() -> Split:
         endpoint = client.online_endpoints.get(name)
-        merged = {**(endpoint.tags or {}), **(tags or {})}
-        if of(endpoint) == wanted and merged == (endpoint.tags or {}):
-            return
+        found, merged = of(endpoint), {**(endpoint.tags or {}), **(tags or {})}
+        if found == wanted and merged == (endpoint.tags or {}):
+            return found
+        if over is not None and found not in (over, wanted):
+            raise Moved(f"traffic of {name} is {found}, not {over}")
         endpoint.traffic, endpoint.mirror_traffic, endpoint.tags = dict(wanted.live), dict(wanted.mirror), merged
         client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
+        return read(client, name)
 
-    wait.retrying(put, what=f"traffic of {name}", deadline_seconds=deadline_seconds)
-    # Azure may answer with the old split for a moment after the write.
+    def look() -> Split:
+        return put() if over is None else read(client, name)
+
+    since: list[float] = []  # when the split was first seen as wanted; none while it is not
+
+    def stays(seen: Split) -> bool:
+        if seen != wanted:
+            since.clear()
+            return False
+        since.append(wait.clock())
+        return since[-1] - since[0] >= stays_seconds
+
+    what = f"traffic of {name}: wanted {wanted}"
+    wait.retrying(put, what=what, deadline_seconds=deadline_seconds)
     try:
         return wait.until(
-            lambda: wait.retrying(lambda: read(client, name), what=name, deadline_seconds=deadline_seconds),
-            lambda seen: seen == wanted,
-            what=f"traffic of {name}: wanted {wanted}",
-            deadline_seconds=deadline_seconds,
+            lambda: wait.retrying(look, what=what, deadline_seconds=deadline_seconds),
+            stays,
+            what=what,
+            deadline_seconds=deadline_seconds if over is None else min(deadline_seconds, _GIVE_WAY_SECONDS),
             poll_seconds=_READ_BACK_POLL_SECONDS,
         )
-    except OpsError as stale:
-        raise OpsError(f"{stale}; run inv status, then try again") from stale
+    except Timeout as late:
+        if over is not None:
+            raise Moved(str(late)) from late
+        raise Timeout(f"{late}; run inv status, then try again") from late

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ops import endpoints, lineage, traffic, wait
-from ops.errors import OpsError, Paused, Refused, Timeout
+from ops.errors import Moved, OpsError, Paused, Refused, Timeout
 from ops.rollout import lease
 
 if TYPE_CHECKING:
@@ -84,11 +84,21 @@ class Hold:
     def write(
         self, live: Mapping[str, int], tags: Mapping[str, str], mirror: Mapping[str, int] | None = None
     ) -> traffic.Split:
-        """Set the split and the tags in one write, and return the split as read back."""
+        """Set the split and the tags in one write, and return the split as read back; gives way as `check` does."""
         self.check()
-        self._split = traffic.write(
-            self._client, self._endpoint, live, mirror, tags=self._with_lease(tags), deadline_seconds=self._deadline
-        )
+
+        def over(split: traffic.Split | None) -> traffic.Split:
+            return traffic.write(
+                self._client,
+                self._endpoint,
+                live,
+                mirror,
+                tags=self._with_lease(tags),
+                over=split,
+                deadline_seconds=self._deadline,
+            )
+
+        self._split = self._giving_way(over)
         self._written = wait.clock()
         return self._split
 
@@ -100,8 +110,25 @@ class Hold:
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Write the tags, and a lease that is renewed."""
-        traffic.tag(self._client, self._endpoint, self._with_lease(tags), deadline_seconds=self._deadline)
+        self._tag(self._with_lease(tags))
         self._written = wait.clock()
+
+    def _tag(self, tags: Mapping[str, str]) -> None:
+        self._giving_way(
+            lambda split: traffic.tag(self._client, self._endpoint, tags, over=split, deadline_seconds=self._deadline)
+        )
+
+    def _giving_way(self, write: Callable[[traffic.Split | None], traffic.Split]) -> traffic.Split:
+        """Write over the split as this run set it, and no other; Paused when somebody else has set another."""
+        start = wait.clock()
+        while True:
+            try:
+                return write(self._split)
+            except Moved:
+                # A read may also have been stale; then this passes, and the write is tried again.
+                self.check()
+                if wait.clock() - start >= self._deadline:
+                    raise
 
     def _with_lease(self, tags: Mapping[str, str]) -> dict[str, str]:
         self._lease = self._lease.renewed(self._lease_seconds)
@@ -109,7 +136,7 @@ class Hold:
 
     def release(self, tags: Mapping[str, str]) -> None:
         """Write the last tags and give the lease back, in one write."""
-        traffic.tag(self._client, self._endpoint, self.last(tags), deadline_seconds=self._deadline)
+        self._tag(self.last(tags))
         self._held = False
 
     def last(self, tags: Mapping[str, str]) -> dict[str, str]:

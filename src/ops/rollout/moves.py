@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 _REASON_CHARACTERS = 250  # a tag's value is at most 256
+# A rollout that is under way may have read just before a person's move, and write just after: the move must stay.
+_STAYS_SECONDS = 1.0
 
 
 def shift(
@@ -28,6 +30,7 @@ def shift(
         name,
         live,
         copies,
+        stays_seconds=_STAYS_SECONDS,
         deadline_seconds=deadline_seconds,
         ready=lambda shares: deployments.check_ready(client, name, shares),
     )
@@ -42,7 +45,7 @@ def back(client: MLClient, name: str, reason: str, *, deadline_seconds: float, s
         return position(deployments.listed(client, name), traffic.of(endpoints.get(client, name)))
 
     now = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
-    return put_back(client, name, now, reason, deadline_seconds=deadline_seconds, say=say)
+    return put_back(client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say)
 
 
 def put_back(
@@ -52,6 +55,7 @@ def put_back(
     reason: str,
     *,
     tags: Mapping[str, str] | None = None,
+    stays_seconds: float = 0.0,
     deadline_seconds: float,
     say: Say,
 ) -> traffic.Split:
@@ -63,7 +67,12 @@ def put_back(
         raise NotFound(f"{now.new} is the only deployment: there is nothing to roll back to")
     bad = f"{now.identity}: {reason}"[:_REASON_CHARACTERS]
     split = traffic.write(
-        client, name, {now.old: 100}, tags={**(tags or {}), lineage.ROLLED_BACK: bad}, deadline_seconds=deadline_seconds
+        client,
+        name,
+        {now.old: 100},
+        tags={**(tags or {}), lineage.ROLLED_BACK: bad},
+        stays_seconds=stays_seconds,
+        deadline_seconds=deadline_seconds,
     )
     say(f"rolled back: {split}")
     return split

@@ -1,0 +1,119 @@
+"""Two writers of one endpoint's traffic: whose split stays, when nothing compares and swaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ops import traffic
+from ops.errors import Moved, Timeout
+
+TEN = traffic.Split({"blue": 90, "green": 10}, {})
+HALF = traffic.Split({"blue": 50, "green": 50}, {})
+BACK = traffic.Split({"blue": 100}, {})
+
+
+@dataclass
+class Endpoint:
+    """As much of an endpoint as the traffic is."""
+
+    traffic: dict[str, int]
+    tags: dict[str, str] = field(default_factory=dict)
+    mirror_traffic: dict[str, int] = field(default_factory=dict)
+
+
+class Shared:
+    """A client of one endpoint that another writer changes too, just after the n-th read or write of this one."""
+
+    def __init__(self, split: traffic.Split, after: Callable[[int, str], traffic.Split | None]) -> None:
+        self.endpoint = Endpoint(dict(split.live))
+        self.calls: list[str] = []
+        self._after = after
+        self.online_endpoints = self
+
+    def _done(self, verb: str) -> None:
+        self.calls.append(verb)
+        other = self._after(len(self.calls), verb)
+        if other is not None:
+            self.endpoint.traffic = dict(other.live)
+
+    def get(self, name: str) -> Endpoint:
+        found = deepcopy(self.endpoint)
+        self._done("get")
+        return found
+
+    def begin_create_or_update(self, given: Endpoint) -> Shared:
+        self.endpoint = deepcopy(given)
+        self._done("put")
+        return self
+
+    def result(self, timeout: float) -> None:
+        """The operation has ended."""
+
+
+def nobody(call: int, verb: str) -> None:
+    """There is no other writer."""
+
+
+def write(client: Any, wanted: traffic.Split, **options: Any) -> traffic.Split:
+    return traffic.write(client, "flights", wanted.live, **{"deadline_seconds": 2, **options})
+
+
+def test_row_24_a_put_that_lands_after_a_rollback_is_written_over() -> None:
+    """The other writer read before the rollback and wrote after it: the rollback is written once more, and stays."""
+    client = Shared(TEN, lambda call, verb: TEN if verb == "put" and call < 3 else None)
+    assert write(client, BACK) == BACK
+    assert client.calls.count("put") == 2
+    assert client.endpoint.traffic == BACK.live
+
+
+def test_row_24_a_rollback_stays() -> None:
+    """A put that lands even after the read-back is seen too, when the split has to stay for a while."""
+    client = Shared(TEN, lambda call, verb: TEN if call == 3 else None)
+    assert write(client, BACK, stays_seconds=0.5) == BACK
+    assert client.endpoint.traffic == BACK.live
+
+
+def test_an_equal_split_is_left_alone() -> None:
+    """It can be run twice."""
+    client = Shared(BACK, nobody)
+    assert write(client, BACK) == BACK
+    assert "put" not in client.calls
+
+
+def test_a_split_that_never_shows_is_no_success() -> None:
+    """The deadline ends it, and the message says what is there instead."""
+    client = Shared(TEN, lambda call, verb: TEN)
+    with pytest.raises(Timeout, match=r"wanted blue 100 %.*last seen: blue 90 %, green 10 %"):
+        write(client, BACK, deadline_seconds=0.5)
+
+
+def test_row_22_a_step_gives_way_to_a_split_that_was_set_by_hand() -> None:
+    """The step replaces the split before it and no other: nothing is written."""
+    client = Shared(BACK, nobody)
+    with pytest.raises(Moved, match=r"is blue 100 %, not blue 90 %"):
+        write(client, HALF, over=TEN)
+    assert "put" not in client.calls
+
+
+def test_row_22_a_step_that_is_overwritten_is_not_written_again() -> None:
+    """A person wrote just after it: the step gives way."""
+    client = Shared(TEN, lambda call, verb: BACK if verb == "put" else None)
+    with pytest.raises(Moved):
+        write(client, HALF, over=TEN, deadline_seconds=0.5)
+    assert client.calls.count("put") == 1
+    assert client.endpoint.traffic == BACK.live
+
+
+def test_a_checkpoint_does_not_put_an_old_split_back() -> None:
+    """Tags go with the split they were meant for, or not at all."""
+    client: Any = Shared(BACK, nobody)
+    with pytest.raises(Moved):
+        traffic.tag(client, "flights", {"evidence": "1"}, over=TEN, deadline_seconds=1)
+    assert client.endpoint == Endpoint(BACK.live)
+    assert traffic.tag(client, "flights", {"evidence": "1"}, over=BACK, deadline_seconds=1) == BACK
+    assert client.endpoint == Endpoint(BACK.live, {"evidence": "1"})
