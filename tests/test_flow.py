@@ -304,7 +304,7 @@ def test_row_24_a_flaky_release_is_rolled_back_by_itself(house: House, project: 
     [page] = (house.root / "outputs/rollouts").glob("flight-delays-blue-*.html")
     assert "KeyError" not in page.read_text()
     assert "424: " in page.read_text()
-    assert "KeyError" in ok(house.inv("logs", "--slot", "blue", "--lines", "200"))
+    assert "KeyError" in ok(house.inv("logs", "--slot", "blue", "--lines", "2000"))
 
 
 def test_row_25_the_mended_version_replaces_the_bad_one(house: House, project: Project, clients: replay.Replay) -> None:

@@ -18,7 +18,7 @@ class VisibilityLog(good_score.Scorer):
         table = json.loads(body)["input_data"]
         if isinstance(table, dict) and "visib" in table["columns"]:
             miles = table["columns"].index("visib")
-            print("visibility:", [VISIBILITY[int(row[miles])] for row in table["data"]])
+            print("visibility:", [VISIBILITY[int(row[miles] or 0)] for row in table["data"]])
         return answer
 
 
