@@ -14,6 +14,7 @@ from ops.rollout.live import Live
 from ops.rollout.monitor import Monitor
 from ops.rollout.position import Position
 from ops.rollout.probes import Block, Prober
+from ops.rollout.record import Record
 
 if TYPE_CHECKING:
     from ops.project import Project
@@ -53,7 +54,7 @@ def go(
     also: machine.Watch | None = None,
 ) -> Position:
     """Run the state machine with probes of the live rows, and write the report however it ends."""
-    record = watch.Record()
+    record = Record()
     told, screen = watch.for_people(record, also)
     there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
     models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
@@ -133,9 +134,7 @@ def _verdict(now: Position, kept: Ledger) -> str:
     return f"{verdict.answer}: {machine.explain(now, verdict)}" if kept.requests else "nothing seen yet"
 
 
-def _keep(
-    project: Project, plan: machine.Plan, record: watch.Record, now: Position, models_of: Mapping[str, str]
-) -> None:
+def _keep(project: Project, plan: machine.Plan, record: Record, now: Position, models_of: Mapping[str, str]) -> None:
     """Write the report, and how it ended into the model's tags, where any machine finds it."""
     model = models_of.get(now.new, "")
     seconds = round(record.seconds_taken, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.rollout import plot
 from ops.rollout.position import Position
-from ops.rollout.watch import Record
+from ops.rollout.record import Record
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0;

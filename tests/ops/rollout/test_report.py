@@ -12,20 +12,21 @@ import pytest
 
 from ops import traffic
 from ops.evidence import Counts
-from ops.rollout import plot, report, watch
+from ops.rollout import plot, report
 from ops.rollout.ledger import Ledger
 from ops.rollout.policy import policy
 from ops.rollout.position import Position
 from ops.rollout.probes import DISAGREE, ERROR, SLOW, Answer, Pair
+from ops.rollout.record import Record
 
 POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
 NOW = Position("blue", "green", 0, "green of 2026-11-23T07:32:58.399+00:00")
 HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
 
 
-def recorded(points: int, bad: int = 0) -> watch.Record:
+def recorded(points: int, bad: int = 0) -> Record:
     """Return the record of a rollout with so many looks at its evidence."""
-    record = watch.Record()
+    record = Record()
     kept = Ledger.start(NOW.identity, POLICY).at_step(10)
     record.begin(NOW, kept)
     record.step(NOW, traffic.Split({"blue": 90, "green": 10}, {}))
@@ -43,7 +44,7 @@ def recorded(points: int, bad: int = 0) -> watch.Record:
     return record
 
 
-def written(folder: Path, record: watch.Record) -> tuple[str, dict[str, Any]]:
+def written(folder: Path, record: Record) -> tuple[str, dict[str, Any]]:
     """Write the report and return its page and its data."""
 
     def refuse(word: str) -> NoReturn:

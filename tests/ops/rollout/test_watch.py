@@ -11,11 +11,14 @@ from rich.console import Console
 
 from ops import traffic
 from ops.evidence import Counts
-from ops.rollout import watch
+from ops.rollout import lines
 from ops.rollout.ledger import Ledger
+from ops.rollout.lines import Lines
 from ops.rollout.policy import policy
 from ops.rollout.position import Position
 from ops.rollout.probes import DISAGREE, ERROR, SLOW, Answer, Pair
+from ops.rollout.record import Record
+from ops.rollout.screen import Screen
 
 POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
 NOW = Position("blue", "green", 0, "green of 2026")
@@ -33,7 +36,7 @@ def kept(bad: int = 0) -> Ledger:
     return replace(start, evidence=start.evidence.update(seen))
 
 
-def told(watcher: watch.Lines | watch.Record | watch.Screen, bad: int = 0, outcome: str = "complete: x") -> None:
+def told(watcher: Lines | Record | Screen, bad: int = 0, outcome: str = "complete: x") -> None:
     """Tell a watch of a whole rollout."""
     found = kept(bad)
     watcher.begin(NOW, found)
@@ -44,7 +47,7 @@ def told(watcher: watch.Lines | watch.Record | watch.Screen, bad: int = 0, outco
 
 def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """No control codes; step, evidence, what is only shown, and the outcome are there."""
-    told(watch.Lines(), bad=60, outcome="rolled back at 10 %: error")
+    told(Lines(), bad=60, outcome="rolled back at 10 %: error")
     said = capsys.readouterr().out
     assert "\x1b" not in said
     assert "\r" not in said
@@ -55,20 +58,20 @@ def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_log_is_not_flooded(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for a step and then none for a while, however often evidence comes."""
-    lines = watch.Lines()
+    log = Lines()
     found = kept()
-    lines.step(NOW, SPLIT)
+    log.step(NOW, SPLIT)
     for _ in range(1000):
-        lines.seen(NOW, found, found.evidence.verdict())
+        log.seen(NOW, found, found.evidence.verdict())
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_terminal_shows_requests_latency_and_both_tests() -> None:
     """In 80 columns, without a fold."""
-    record = watch.Record()
+    record = Record()
     for seconds in (0.010, 0.020):
         record.pair(Pair(Answer("", seconds, ("1",)), Answer("", 2 * seconds, ("1",))))
-    screen = watch.Screen(record)
+    screen = Screen(record)
     screen.step(NOW, SPLIT)
     found = kept()
     out = io.StringIO()
@@ -96,14 +99,14 @@ def test_a_terminal_shows_requests_latency_and_both_tests() -> None:
 )  # fmt: skip
 def test_an_outcome_has_one_word_for_scripts(outcome: str, word: str) -> None:
     """It is what the next step of a workflow reads."""
-    record = watch.Record()
+    record = Record()
     told(record, outcome=outcome)
     assert record.word == word
 
 
 def test_the_record_keeps_what_the_report_needs() -> None:
     """Points with both tests, steps with the point at which they began, the counts that are only shown."""
-    record = watch.Record()
+    record = Record()
     told(record)
     assert record.now == NOW
     assert record.steps == [{"split": "blue 90 %, green 10 %", "share": 10, "point": 0}]
@@ -114,7 +117,7 @@ def test_the_record_keeps_what_the_report_needs() -> None:
 
 def test_only_answers_have_a_latency() -> None:
     """A failure or a busy deployment has none; only the first few faults are kept."""
-    record = watch.Record()
+    record = Record()
     for _ in range(20):
         record.pair(Pair(Answer("", 9.0, busy=True), Answer("500: x", 5.0)))
     assert record.milliseconds("old") == record.milliseconds("new") == {"p50": None, "p99": None}
@@ -123,4 +126,4 @@ def test_only_answers_have_a_latency() -> None:
 
 def test_examples_in_docstrings_hold() -> None:
     """What the docstrings show is what happens."""
-    assert doctest.testmod(watch).failed == 0
+    assert doctest.testmod(lines).failed == 0

@@ -1,0 +1,69 @@
+"""A rollout in a log: plain lines, not too many."""
+
+from __future__ import annotations
+
+import math
+
+from ops import console, traffic, wait
+from ops.evidence import Verdict
+from ops.rollout.ledger import Ledger
+from ops.rollout.position import Position
+from ops.rollout.record import shown
+
+_LINE_SECONDS = 10.0  # between two lines of the same step
+
+
+class Lines:
+    """A line for each step, every ten seconds between, and the end: for logs and runners."""
+
+    def __init__(self) -> None:
+        """Nothing said yet."""
+        self._said = -math.inf
+
+    def begin(self, now: Position, kept: Ledger) -> None:
+        """Say what is rolled out, and whether it was begun before."""
+        again = (
+            f", taken up at {kept.step} % with {kept.requests} requests judged" if kept.step or kept.requests else ""
+        )
+        console.say(f"rollout from {now.old} to {now.new}{again}")
+
+    def step(self, now: Position, split: traffic.Split) -> None:
+        """Say the split."""
+        self._said = wait.clock()
+        console.say(f"traffic: {split}")
+
+    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+        """Say the evidence now and then; what decides is said at the end."""
+        if wait.clock() - self._said >= _LINE_SECONDS:
+            self._said = wait.clock()
+            found = "; ".join(_findings(now, verdict))
+            console.say(f"{kept.step} % after {wait.duration(kept.seconds_at_step())}: {verdict.answer}; {found}")
+
+    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+        """Say how it ended, with all the evidence."""
+        for line in _findings(now, kept.evidence.verdict()):
+            console.say(line)
+        for name, (_, green) in shown(kept.evidence).items():
+            console.say(f"{name}: {now.new} {green.bad}/{green.n} (shown, not judged)")
+        self.close(kept, outcome)
+
+    def close(self, kept: Ledger, outcome: str) -> None:
+        """Say how it ended, in one line."""
+        console.say(f"rollout {outcome} ({wait.duration(kept.seconds())}, requests judged: {kept.requests})")
+
+
+def progress(log_e: float | None, needs: float) -> int:
+    """Return how far a test is, in percent of the logarithm that it needs; 0 for one that lost or is not asked.
+
+    >>> progress(math.log(10), 100), progress(-3.0, 100), progress(math.log(500), 100)
+    (50, 0, 100)
+    """
+    return 0 if log_e is None else round(100 * min(max(log_e / math.log(needs), 0.0), 1.0))
+
+
+def _findings(now: Position, verdict: Verdict) -> list[str]:
+    return [
+        f"{each.metric}: {now.new} {each.green.bad}/{each.green.n}, {now.old} {each.blue.bad}/{each.blue.n}"
+        f" (harm {progress(each.harm, each.harm_needs)} %, safety {progress(each.safety, each.safety_needs)} %)"
+        for each in verdict.findings
+    ]
