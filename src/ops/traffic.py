@@ -18,6 +18,10 @@ _READ_BACK_POLL_SECONDS = 0.2
 _GIVE_WAY_SECONDS = 30.0  # Azure may show the old split for a moment after a write; not for so long
 
 
+# Looks at an endpoint as it was read just before a write, and raises Moved to keep it from being written.
+Guard = Callable[["OnlineEndpoint"], None]
+
+
 @dataclass(frozen=True)
 class Split:
     """Percent of the live requests, and of copies, by deployment; deployments without any are left out."""
@@ -36,9 +40,14 @@ class Split:
         return ", ".join(parts) or "none"
 
 
+def split(live: Mapping[str, object] | None, mirror: Mapping[str, object] | None = None) -> Split:
+    """Return the split of these percentages without the zeros."""
+    return Split(_shares(live), _shares(mirror))
+
+
 def of(endpoint: OnlineEndpoint) -> Split:
     """Return the endpoint's split without the zeros."""
-    return Split(_shares(endpoint.traffic), _shares(endpoint.mirror_traffic))
+    return split(endpoint.traffic, endpoint.mirror_traffic)
 
 
 def read(client: MLClient, name: str) -> Split:
@@ -47,17 +56,17 @@ def read(client: MLClient, name: str) -> Split:
 
 
 def tag(
-    client: MLClient, name: str, tags: Mapping[str, str], *, over: Split | None = None, deadline_seconds: float
+    client: MLClient, name: str, tags: Mapping[str, str], *, guard: Guard | None = None, deadline_seconds: float
 ) -> Split:
     """Set these tags and leave the split as it is read in the same breath; return that split.
 
-    Raises Moved, with nothing written, when that split is not `over`.
+    Raises what `guard` raises, with nothing written.
     """
 
     def put() -> Split:
         endpoint = client.online_endpoints.get(name)
-        if over is not None and of(endpoint) != over:
-            raise Moved(f"traffic of {name} is {of(endpoint)}, not {over}")
+        if guard is not None:
+            guard(endpoint)
         merged = {**(endpoint.tags or {}), **tags}
         if merged != (endpoint.tags or {}):
             endpoint.tags = merged
@@ -94,7 +103,7 @@ def write(
     mirror: Mapping[str, int] | None = None,
     *,
     tags: Mapping[str, str] | None = None,
-    over: Split | None = None,
+    guard: Guard | None = None,
     stays_seconds: float = 0.0,
     deadline_seconds: float,
     ready: Callable[[Mapping[str, int]], None] = lambda live: None,
@@ -106,10 +115,10 @@ def write(
 
     Azure has no compare-and-swap on an endpoint: a writer that read before this write may put the old split after
     it. So whatever else is read back is written over again, until the deadline, and until this split has been there
-    for `stays_seconds`. With `over` this write is the one that gives way: it replaces that split and no other, once,
-    and raises Moved when another one is there, before it or after it.
+    for `stays_seconds`. A write with a `guard` is one that gives way: it is made once, and not at all when the guard
+    raises Moved; that is raised, too, when another split is there afterwards.
     """
-    wanted = Split(_shares(live), _shares(mirror))
+    wanted = split(live, mirror)
     check(wanted.live, wanted.mirror)
     ready({**wanted.live, **wanted.mirror})
 
@@ -118,14 +127,14 @@ def write(
         found, merged = of(endpoint), {**(endpoint.tags or {}), **(tags or {})}
         if found == wanted and merged == (endpoint.tags or {}):
             return found
-        if over is not None and found not in (over, wanted):
-            raise Moved(f"traffic of {name} is {found}, not {over}")
+        if guard is not None:
+            guard(endpoint)
         endpoint.traffic, endpoint.mirror_traffic, endpoint.tags = dict(wanted.live), dict(wanted.mirror), merged
         client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
         return read(client, name)
 
     def look() -> Split:
-        return put() if over is None else read(client, name)
+        return put() if guard is None else read(client, name)
 
     since: list[float] = []  # when the split was first seen as wanted; none while it is not
 
@@ -143,10 +152,10 @@ def write(
             lambda: wait.retrying(look, what=what, deadline_seconds=deadline_seconds),
             stays,
             what=what,
-            deadline_seconds=deadline_seconds if over is None else min(deadline_seconds, _GIVE_WAY_SECONDS),
+            deadline_seconds=deadline_seconds if guard is None else min(deadline_seconds, _GIVE_WAY_SECONDS),
             poll_seconds=_READ_BACK_POLL_SECONDS,
         )
     except Timeout as late:
-        if over is not None:
+        if guard is not None:
             raise Moved(str(late)) from late
         raise Timeout(f"{late}; run inv status, then try again") from late

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 3.0
 _SETTLE_POLL_SECONDS = 0.5
 _GIVE_BACK_SECONDS = 30.0
+_FORCED_TRIES = 3
 
 
 class Hold:
-    """The lease of one run on one endpoint, and the split as that run set it last."""
+    """The lease of one run on one endpoint, and what that run knows of its traffic."""
 
     def __init__(self, client: MLClient, endpoint: str, *, lease_seconds: float, deadline_seconds: float) -> None:
         """Hold nothing yet; each write may take `deadline_seconds`."""
@@ -29,23 +30,31 @@ class Hold:
         self._lease_seconds = lease_seconds
         self._deadline = deadline_seconds
         self._lease = lease.mine(lease_seconds)
-        self._split: traffic.Split | None = None
+        self._splits: tuple[traffic.Split, ...] = ()  # as this run found or set it last, and as it is setting it
         self._written = 0.0
         self._held = False
 
     def take(self, found: OnlineEndpoint, *, force: bool) -> None:
         """Take the lease, seen on `found`; Refused while another operator may still be at work, unless forced."""
         lease.check(lease.read((found.tags or {}).get(lineage.LEASE)), self._lease, force=force)
-        self.tag({})
-        self._held = True
-        self.check()
+        for left in reversed(range(_FORCED_TRIES if force else 1)):
+            split = traffic.tag(self._client, self._endpoint, self._with_lease({}), deadline_seconds=self._deadline)
+            self._held = True
+            try:
+                self.check()
+                self._splits = (split,)
+                return
+            except Refused:
+                # The other operator may have read before this write, and written after it.
+                if not left:
+                    raise
 
     def check(self) -> None:
         """See that nobody else has taken the endpoint (Refused), or moved its traffic by hand (Paused)."""
         found: list[OpsError | None] = []
 
         def ours() -> bool:
-            found.append(self._trouble())
+            found.append(self._trouble(self._look()))
             return found[-1] is None
 
         try:
@@ -57,50 +66,55 @@ class Hold:
             self._held = self._held and not isinstance(trouble, Refused)
             raise trouble from None
 
-    def _trouble(self) -> OpsError | None:
-        try:
-            endpoint = self.check_holder()
-        except Refused as taken:
-            return taken
-        split = traffic.of(endpoint)
-        if self._split is not None and split != self._split:
-            return Paused(f"the traffic was set to {split} by hand, not to {self._split}: the rollout ends here")
-        return None
+    def check_holder(self) -> None:
+        """Raise Refused when another operator has taken the endpoint over."""
+        self._check_lease(self._look())
 
-    def check_holder(self) -> OnlineEndpoint:
-        """Return the endpoint; Refused when another operator has taken it over."""
-        endpoint = wait.retrying(
+    def _look(self) -> OnlineEndpoint:
+        return wait.retrying(
             lambda: endpoints.get(self._client, self._endpoint),
             what=f"endpoint {self._endpoint}",
             deadline_seconds=self._deadline,
         )
+
+    def _check_lease(self, endpoint: OnlineEndpoint) -> None:
         found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
         lease.check(found, self._lease)
         if self._held and (found is None or found.holder != self._lease.holder):
             # Whoever had it is done and gave it back: what this run observed is of before that.
             raise Refused("another operator has had this endpoint since this run looked: run inv rollout again")
-        return endpoint
+
+    def _trouble(self, endpoint: OnlineEndpoint) -> OpsError | None:
+        """Return why an endpoint, as read, is no longer this run's to write on."""
+        try:
+            self._check_lease(endpoint)
+        except Refused as taken:
+            return taken
+        split = traffic.of(endpoint)
+        if self._splits and split not in self._splits:
+            return Paused(f"the traffic was set to {split} by hand, not to {self._splits[-1]}: the rollout ends here")
+        return None
 
     def write(
         self, live: Mapping[str, int], tags: Mapping[str, str], mirror: Mapping[str, int] | None = None
     ) -> traffic.Split:
         """Set the split and the tags in one write, and return the split as read back; gives way as `check` does."""
         self.check()
-
-        def over(split: traffic.Split | None) -> traffic.Split:
-            return traffic.write(
+        self._splits = (*self._splits, traffic.split(live, mirror))
+        split = self._giving_way(
+            lambda: traffic.write(
                 self._client,
                 self._endpoint,
                 live,
                 mirror,
                 tags=self._with_lease(tags),
-                over=split,
+                guard=self._guard,
                 deadline_seconds=self._deadline,
             )
-
-        self._split = self._giving_way(over)
+        )
+        self._splits = (split,)
         self._written = wait.clock()
-        return self._split
+        return split
 
     def checkpoint(self, tags: Mapping[str, str], *, every_seconds: float) -> None:
         """Write the tags when the last write is so long ago."""
@@ -115,15 +129,20 @@ class Hold:
 
     def _tag(self, tags: Mapping[str, str]) -> None:
         self._giving_way(
-            lambda split: traffic.tag(self._client, self._endpoint, tags, over=split, deadline_seconds=self._deadline)
+            lambda: traffic.tag(self._client, self._endpoint, tags, guard=self._guard, deadline_seconds=self._deadline)
         )
 
-    def _giving_way(self, write: Callable[[traffic.Split | None], traffic.Split]) -> traffic.Split:
-        """Write over the split as this run set it, and no other; Paused when somebody else has set another."""
+    def _guard(self, endpoint: OnlineEndpoint) -> None:
+        trouble = self._trouble(endpoint)
+        if trouble is not None:
+            raise Moved(str(trouble))
+
+    def _giving_way(self, write: Callable[[], traffic.Split]) -> traffic.Split:
+        """Write while the endpoint is ours; raises as `check` does when somebody else has taken or changed it."""
         start = wait.clock()
         while True:
             try:
-                return write(self._split)
+                return write()
             except Moved:
                 # A read may also have been stale; then this passes, and the write is tried again.
                 self.check()
