@@ -63,9 +63,9 @@ def go(
     slow_seconds = project.settings.rollout.slow_ms / 1000
     live = _outlast(lambda: _live(project, prober))
 
-    def collect(now: Position, seconds: float) -> Iterator[Block]:
+    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
         assert now.old is not None
-        for pair in prober.pairs(now.old, now.new, rate, seconds):
+        for pair in prober.pairs(now.old, now.new, rate, seconds, kept.requests_at_step()):
             record.pair(pair)
             yield pair.block(slow_seconds)
         if live is not None:

@@ -55,7 +55,8 @@ class Watch(Protocol):
     def end(self, now: Position, kept: Ledger, outcome: str) -> None: ...
 
 
-Collect = Callable[[Position, float], Iterator[Block]]  # evidence of both deployments, for so many seconds
+# Evidence of both deployments, for so many seconds, after what the ledger says was seen.
+Collect = Callable[[Position, Ledger, float], Iterator[Block]]
 
 
 def decide(verdict: Verdict, seconds: float, requests: int, plan: Plan) -> Decision:
@@ -136,7 +137,7 @@ class Rollout:
     def _judge(self, now: Position) -> None:
         """Gather evidence until it says good for long enough; raise when it says bad, or the step is out of time."""
         while True:
-            for block in self._collect(now, min(1.0, self._plan.checkpoint_seconds)):
+            for block in self._collect(now, self._kept, min(1.0, self._plan.checkpoint_seconds)):
                 if not block:
                     continue
                 self._kept = replace(self._kept, evidence=self._kept.evidence.update(block))

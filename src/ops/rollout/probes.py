@@ -2,10 +2,16 @@
 
 A pair is one observation of each deployment under the same conditions: what slows or breaks both says nothing against
 the new one. A 429 says that a deployment is busy, not that it is bad; such a pair is not counted at all.
+
+A pair alone can say little: under the null both fail alike, so "of two only the new one failed" has a chance of up to a
+quarter, and its factor is at most 4. So the first pairs of a step come with further answers of the old deployment,
+which harm nobody: beside twelve good ones a failure of the new one is worth some thirty, and two are mostly enough
+where five were needed. They are to other rows, as requests of a block must not fail for the same reason (wealth.py).
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -19,6 +25,8 @@ from ops.evidence import Counts
 ERROR, SLOW, DISAGREE = "error", "slow", "disagree"
 Block = Mapping[str, tuple[Counts, Counts]]  # by metric: requests and bad ones of the old and of the new deployment
 _GOOD, _TOO_BUSY = 200, 429
+# So many pairs at the beginning of a step come with so many further answers of the old deployment.
+CAREFUL_PAIRS, FURTHER = 10, 11
 
 
 @dataclass(frozen=True)
@@ -34,19 +42,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pair:
-    """The answers of the old and of the new deployment to one row."""
+    """The answers of the old and of the new deployment to one row, and further ones of the old, to other rows."""
 
     old: Answer
     new: Answer
+    further: tuple[Answer, ...] = ()
 
     def block(self, slow_seconds: float) -> Block:
         """Return what the pair adds to each metric; nothing when either deployment was too busy to answer.
 
-        Only answers can be slow or disagree: a failure counts once, as an error.
+        Only answers can be slow or disagree: a failure counts once, as an error. Further answers are counted for errors
+        only: what comes after a pair finds a deployment that is awake.
         """
         if self.old.busy or self.new.busy:
             return {}
-        seen = {ERROR: (_count(bool(self.old.fault)), _count(bool(self.new.fault)))}
+        olds = [self.old, *(answer for answer in self.further if not answer.busy)]
+        old_faults = Counts(len(olds), sum(bool(answer.fault) for answer in olds))
+        seen = {ERROR: (old_faults, _count(bool(self.new.fault)))}
         if not self.old.fault and not self.new.fault:
             seen[SLOW] = (_count(self.old.seconds > slow_seconds), _count(self.new.seconds > slow_seconds))
             seen[DISAGREE] = (_count(False), _count(not self.agree()))
@@ -94,24 +106,35 @@ class Prober:
         self._sessions: dict[str, requests.Session] = {}
         self.sent = Sent()
 
-    def pairs(self, old: str, new: str, pairs_per_second: float, seconds: float) -> Iterator[Pair]:
-        """Yield pairs for `seconds`, at most so many a second, never late pairs in a burst; at least one."""
+    def pairs(
+        self, old: str, new: str, pairs_per_second: float, seconds: float, judged: int = CAREFUL_PAIRS
+    ) -> Iterator[Pair]:
+        """Yield pairs for `seconds`, at most so many a second, never late pairs in a burst; at least one.
+
+        `judged` says how many requests of the new deployment were judged at this step: the first pairs are careful.
+        """
         end = time.monotonic() + seconds
-        while True:
+        for number in itertools.count(judged):
             began = time.monotonic()
-            yield self.pair(old, new)
+            yield self.pair(old, new, FURTHER if number < CAREFUL_PAIRS else 0)
             pause = began + 1 / pairs_per_second - time.monotonic()
             if time.monotonic() + max(pause, 0) >= end:
                 return
             wait.rest(max(pause, 0))
 
-    def pair(self, old: str, new: str) -> Pair:
-        """Send one row to both, in random order, so that neither is always the one that warms a cache."""
-        body = json.dumps({"input_data": {"columns": self._columns, "data": [self._chance.choice(self._rows)]}})
+    def pair(self, old: str, new: str, further: int = 0) -> Pair:
+        """Send one row to both, in random order, so that neither is always the one that warms a cache.
+
+        Then `further` rows to the old one alone.
+        """
+        body = self._row()
         answers: dict[str, Answer] = {}
         for slot in self._chance.sample((old, new), 2):
             answers[slot] = self._ask(slot, body)
-        return Pair(answers[old], answers[new])
+        return Pair(answers[old], answers[new], tuple(self._ask(old, self._row()) for _ in range(further)))
+
+    def _row(self) -> str:
+        return json.dumps({"input_data": {"columns": self._columns, "data": [self._chance.choice(self._rows)]}})
 
     def _ask(self, slot: str, body: str) -> Answer:
         import requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops import scoring
-from ops.evidence import Counts
-from ops.rollout.probes import DISAGREE, ERROR, SLOW, Answer, Pair, Prober, judged
+from ops.evidence import Counts, Evidence
+from ops.rollout.policy import policy
+from ops.rollout.probes import CAREFUL_PAIRS, DISAGREE, ERROR, FURTHER, SLOW, Answer, Pair, Prober, judged
 
 GOOD, BAD = Counts(1, 0), Counts(1, 1)
 FINE = '{"predictions": ["1"], "probabilities": [0.7]}'
@@ -103,6 +105,13 @@ def test_slow_is_over_the_objective() -> None:
     assert pair(slow="new").block(3.0)[SLOW] == (GOOD, GOOD)
 
 
+def test_further_answers_of_the_old_one_count_as_its_errors_alone() -> None:
+    """Neither their time nor their prediction is compared, and busy ones are left out."""
+    answers = (Answer("", 9.0, ("0",)), Answer("500: x", 0.01), Answer("", 0.01, busy=True))
+    found = Pair(Answer("", 0.01, ("1",)), Answer("", 0.01, ("1",)), answers).block(1.0)
+    assert found == {ERROR: (Counts(3, 1), GOOD), SLOW: (GOOD, GOOD), DISAGREE: (GOOD, GOOD)}
+
+
 def test_another_prediction_is_the_new_ones_disagreement() -> None:
     """Probabilities may differ."""
     assert pair(other="new").block(1.0)[DISAGREE] == (GOOD, BAD)
@@ -164,6 +173,27 @@ def test_both_are_asked_the_same_in_random_order(endpoint: Endpoint, sample: Pat
     assert all({slot for slot, _ in both} == {"blue", "green"} for both in pairs)
     assert all(both[0][1] == both[1][1] for both in pairs)
     assert {both[0][0] for both in pairs} == {"blue", "green"}
+
+
+def test_the_first_pairs_of_a_step_are_careful(endpoint: Endpoint, sample: Path) -> None:
+    """The new one is asked once a pair, the old one often, until so many were judged at this step."""
+    prober = Prober(scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    pairs = itertools.islice(prober.pairs("blue", "green", 500, 60, judged=CAREFUL_PAIRS - 2), 4)
+    assert [len(each.further) for each in pairs] == [FURTHER, FURTHER, 0, 0]
+    assert [slot for slot, _ in endpoint.asked].count("green") == 4
+
+
+def test_row_24_one_that_always_fails_is_bad_after_two_or_three_probes(endpoint: Endpoint, sample: Path) -> None:
+    """However good or bad the old one is known to be, with alpha shared as in a rollout (issue 4: at most 3)."""
+    prober = Prober(scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    chosen = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+    for history in (Counts(), Counts(10_000, 10), Counts(10_000, 100)):
+        evidence, asked = Evidence.start(chosen, {ERROR: history}), 0
+        for each in prober.pairs("blue", "green", 500, 60, judged=0):
+            evidence, asked = evidence.update(each.block(1.0)), asked + 1
+            if evidence.verdict().answer == "bad":
+                break
+        assert asked in (2, 3)
 
 
 def test_a_deployment_that_cannot_be_reached_has_failed(endpoint: Endpoint, sample: Path) -> None:
