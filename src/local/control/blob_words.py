@@ -1,0 +1,57 @@
+"""One blob in the words of the protocol: its headers, its entry in a list, and an error about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import format_datetime
+from xml.sax.saxutils import escape
+
+from starlette.responses import Response
+
+from local.errors import TooLarge
+from local.storage.blobs import Blob
+
+
+def error(status: int, code: str, message: str) -> Response:
+    inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    body = f'<?xml version="1.0" encoding="utf-8"?><Error>{inner}</Error>'
+    return Response(body, status, {"x-ms-error-code": code}, media_type="application/xml")
+
+
+def http_date(stamp: str | None) -> str:
+    moment = datetime.fromisoformat(stamp) if stamp else datetime.fromisoformat("2024-01-01T00:00:00+00:00")
+    return format_datetime(moment, usegmt=True)
+
+
+def stamp(blob: Blob) -> dict[str, str]:
+    return {"ETag": blob.etag, "Last-Modified": http_date(blob.modified), "x-ms-request-server-encrypted": "false"}
+
+
+def headers(blob: Blob) -> dict[str, str]:
+    found = stamp(blob) | {
+        "Content-Type": blob.content_type,
+        "Accept-Ranges": "bytes",
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-creation-time": http_date(blob.modified),
+    }
+    if blob.md5:
+        found["x-ms-blob-content-md5"] = blob.md5
+    return found | {f"x-ms-meta-{key}": value for key, value in blob.metadata.items()}
+
+
+def metadata(given: Mapping[str, str]) -> dict[str, str]:
+    found = {key[10:]: value for key, value in given.items() if key.startswith("x-ms-meta-")}
+    if sum(len(key) + len(value) for key, value in found.items()) > 8192:
+        raise TooLarge("The metadata of a blob is over 8 KiB", code="MetadataTooLarge")
+    return found
+
+
+def entry(blob: Blob) -> str:
+    own = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in blob.metadata.items())
+    return (
+        f"<Blob><Name>{escape(blob.name)}</Name><Properties><Last-Modified>{http_date(blob.modified)}</Last-Modified>"
+        f"<Etag>{escape(blob.etag)}</Etag><Content-Length>{blob.size}</Content-Length>"
+        f"<Content-Type>{escape(blob.content_type)}</Content-Type><BlobType>BlockBlob</BlobType>"
+        f"</Properties><Metadata>{own}</Metadata></Blob>"
+    )

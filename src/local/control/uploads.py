@@ -1,0 +1,137 @@
+"""Blobs on their way in: at once, or in blocks that a list then joins. Bytes first, then the row that names them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from local.control import blob_words
+from local.errors import Invalid, NotFound, TooLarge, Unsupported
+from local.storage.blobs import CHUNK, Blob, Blobs
+from local.wire.guard import Guard
+
+MAX_BODY = 256 << 20
+# Room for the 50,000 blocks that a blob may have.
+MAX_BLOCK_LIST = 8 << 20
+
+
+class Uploads:
+    """Answers the calls that write the bytes of a blob."""
+
+    def __init__(self, blobs: Blobs, guard: Guard) -> None:
+        self.blobs = blobs
+        self.guard = guard
+
+    async def put(self, request: Request, container: str, name: str) -> Response:
+        if request.headers.get("x-ms-blob-type") != "BlockBlob":
+            raise Unsupported("blobs other than block blobs")
+        if request.headers.get("if-none-match") == "*" and await asyncio.to_thread(self._exists, container, name):
+            return blob_words.error(409, "BlobAlreadyExists", "The specified blob already exists.")
+        path = self.blobs.new_file()
+        digest = await _receive(request, path)
+        blob = await asyncio.to_thread(
+            lambda: self.blobs.commit(
+                container,
+                name,
+                path,
+                md5=digest,
+                content_type=request.headers.get("x-ms-blob-content-type") or "application/octet-stream",
+                metadata=blob_words.metadata(request.headers),
+            )
+        )
+        return Response(status_code=201, headers=blob_words.stamp(blob) | {"Content-MD5": digest})
+
+    async def put_block(self, request: Request, container: str, name: str) -> Response:
+        path = self._block(container, name, request.query_params.get("blockid", ""))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = await _receive(request, path)
+        return Response(status_code=201, headers={"Content-MD5": digest})
+
+    async def put_blocklist(self, request: Request, container: str, name: str) -> Response:
+        body = await _small(request)
+        if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+            raise Invalid("The block list is not usable", code="InvalidXmlDocument")
+        try:
+            # Entities are refused above, so nothing here can expand.
+            blocks = [element.text or "" for element in ElementTree.fromstring(body)]
+        except ElementTree.ParseError as error:
+            raise Invalid(f"The block list is not XML: {error}", code="InvalidXmlDocument") from error
+        paths = [self._block(container, name, block) for block in blocks]
+        if missing := [path for path in paths if not path.exists()]:
+            raise Invalid(f"{len(missing)} blocks were not uploaded", code="InvalidBlockList")
+        target = self.blobs.new_file()
+        headers = request.headers
+
+        def join() -> Blob:
+            try:
+                with target.open("wb") as writer:
+                    for path in paths:
+                        with path.open("rb") as reader:
+                            shutil.copyfileobj(reader, writer, CHUNK)
+                    writer.flush()
+                    os.fsync(writer.fileno())
+            except OSError:
+                target.unlink(missing_ok=True)
+                raise
+            kind = headers.get("x-ms-blob-content-type") or "application/octet-stream"
+            blob = self.blobs.commit(container, name, target, content_type=kind, metadata=blob_words.metadata(headers))
+            # Not before: until the blob stands, the client may ask once more.
+            for path in set(paths):
+                path.unlink(missing_ok=True)
+            return blob
+
+        blob = await asyncio.to_thread(join)
+        return Response(status_code=201, headers=blob_words.stamp(blob))
+
+    def _block(self, container: str, name: str, block: str) -> Path:
+        key = base64.urlsafe_b64encode(self.guard.derive("block", container, name, block).encode()).decode()
+        return self.blobs.staging / key[:48]
+
+    def _exists(self, container: str, name: str) -> bool:
+        try:
+            self.blobs.get(container, name)
+        except NotFound:
+            return False
+        return True
+
+
+async def _small(request: Request) -> bytes:
+    """Read a block list, and no more than one may be long."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BLOCK_LIST:
+            raise TooLarge(f"A block list is at most {MAX_BLOCK_LIST >> 20} MiB long")
+    return bytes(body)
+
+
+async def _receive(request: Request, path: Path) -> str:
+    """Write the body to a new file, durably, and return its MD5 in base64; on any failure leave no file."""
+    digest = hashlib.md5(usedforsecurity=False)
+    size = 0
+    try:
+        with path.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    raise TooLarge(f"A blob request carries at most {MAX_BODY >> 20} MiB: upload in blocks")
+                digest.update(chunk)
+                await asyncio.to_thread(file.write, chunk)
+            file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
+        found = base64.b64encode(digest.digest()).decode()
+        declared = request.headers.get("content-md5")
+        if declared and declared != found:
+            raise Invalid("The body does not match its Content-MD5", code="Md5Mismatch")
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return found
