@@ -9,15 +9,15 @@ names.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from bench.figures import Figure, put
 from bench.rivals import flagger, kayenta
 from bench.streams import BLUE, Oracle, Ours, follow, past
 
@@ -30,18 +30,6 @@ GREENS = (0.02, 0.05, 0.1, 0.5, 1.0)
 HISTORY = 2000
 MINUTES = 60
 SEED = 20130101
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the bench: ours, what it is measured against, the aim, and whether it is met."""
-
-    name: str
-    value: float
-    reference: float
-    ratio: float
-    aim: str
-    holds: bool
 
 
 def speed(harm: Harm, history: int, runs: int) -> list[Figure]:
@@ -226,10 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for figure in missed:
         print(f"missed: {figure.name}: {figure.value:.4g}, {figure.aim}")
     if options.json:
-        before = json.loads(options.json.read_text()) if options.json.exists() else []
-        names = {figure.name for figure in figures}
-        kept = [figure for figure in before if figure["name"] not in names]
-        options.json.write_text(json.dumps([*kept, *map(asdict, figures)], indent=1) + "\n")
+        put(options.json, figures)
     return 1 if missed else 0
 
 

@@ -1,0 +1,136 @@
+"""What does the local router cost before one inference server? `PYTHONPATH=src python -m bench.routing`.
+
+1, 8 and 32 clients that keep their connections, straight to the server, through the router, and through HAProxy and
+nginx where this machine has them. The router authenticates, draws a deployment and counts; the other two only pass on.
+All share the machine with the server and the clients: what a front costs in processor time is taken from them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import stage
+from bench.figures import Figure, added, at_least
+from bench.load import Address, drive
+from bench.processes import free_port, running
+from bench.servers import inference_server
+
+KEY = "a-key-of-the-bench"
+CLIENTS = (1, 8, 32)
+
+HAPROXY = """
+defaults
+  mode http
+  option http-keep-alive
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+global
+  nbthread 1
+frontend front
+  bind 127.0.0.1:{port}
+  default_backend back
+backend back
+  server one 127.0.0.1:{upstream}
+"""
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; }}
+  }}
+}}
+"""
+
+
+def found(name: str) -> str | None:
+    """Return where a program is, in the places of administrators too."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+@contextlib.contextmanager
+def router(folder: Path, upstream: int, request: bytes) -> Iterator[Address]:
+    """Run the local workspace's router."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.front", str(port), str(upstream), KEY]
+    variables = stage.environment(PYTHONPATH=f"{stage.ROOT / 'src'}:{stage.ROOT}")
+    with running(command, variables, stage.ROOT, folder / "router.log", port, request) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def peer(name: str, folder: Path, upstream: int, request: bytes) -> Iterator[Address]:
+    """Run HAProxy or nginx with one thread, as the router has."""
+    port = free_port()
+    written = (HAPROXY if name == "haproxy" else NGINX).format(port=port, upstream=upstream, folder=folder)
+    config = folder / f"{name}.conf"
+    config.write_text(written)
+    command = [str(found(name)), "-f" if name == "haproxy" else "-c", str(config)]
+    if name == "nginx":
+        command[1:1] = ["-e", "stderr", "-p", str(folder)]
+    with running(command, stage.environment(), folder, folder / f"{name}.log", port, request) as (address, _):
+        yield address
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """Measure throughput, and the latency that one client sees."""
+    rounds, seconds = (5, 0.6) if quick else (11, 1.0)
+    body = stage.bodies(1)["table"]
+    request = stage.post("/score", body)
+    requests = {"direct": request, "router": stage.post("/e/score", body, Authorization=f"Bearer {KEY}")}
+    with contextlib.ExitStack() as stack:
+        model = stage.trained(folder, "logistic")
+        direct, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", model, folder))
+        fronts = {"direct": direct, "router": stack.enter_context(router(folder, direct[1], requests["router"]))}
+        for name in ("haproxy", "nginx"):
+            if found(name):
+                fronts[name] = stack.enter_context(peer(name, folder, direct[1], request))
+                requests[name] = request
+            else:
+                print(f"{name} is not on this machine and was not measured")
+        rates: dict[tuple[str, int], list[float]] = {}
+        middles: dict[tuple[str, int], list[float]] = {}
+        for _ in range(rounds):
+            for clients in CLIENTS:
+                for name, address in fronts.items():
+                    load = drive(address, requests[name], clients, seconds)
+                    if load.failed:
+                        raise AssertionError(f"{name} failed {load.failed} requests of {clients} clients")
+                    rates.setdefault((name, clients), []).append(load.rate)
+                    middles.setdefault((name, clients), []).append(load.middle)
+    rate = {key: statistics.median(values) for key, values in rates.items()}
+    middle = {key: statistics.median(values) for key, values in middles.items()}
+    figures = []
+    for clients in CLIENTS:
+        of = f"{clients} client{'s' * (clients > 1)}"
+        figures.append(
+            at_least(f"router, requests/s, {of}: beside none", rate["router", clients], rate["direct", clients], 0.9)
+        )
+        figures += [
+            at_least(f"router, requests/s, {of}: beside {name}", rate["router", clients], rate[name, clients], 0.9)
+            for name in fronts
+            if name not in requests.keys() & {"direct", "router"}
+        ]
+    for name in ("direct", *(name for name in fronts if name not in ("direct", "router"))):
+        label = "none" if name == "direct" else name
+        figures.append(
+            added(f"router, median ms, 1 client: beside {label}", middle["router", 1], middle[name, 1], 0.3, "ms")
+        )
+    return figures

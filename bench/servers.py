@@ -1,0 +1,78 @@
+"""How many requests does one inference server answer, and how soon after its start? `python -m bench.servers`.
+
+The same server, the same model, one worker, 8 clients, 1 and 100 rows: with this project's scoring script, and with a
+tutorial's (frame/score.py). The two run in turn, so that a busy minute of the machine falls on both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import joblib
+import skops.io
+from bench import stage
+from bench.figures import Figure, at_least, at_most
+from bench.load import Address, drive
+from bench.processes import free_port, running
+
+CLIENTS = 8
+FRAME = Path(__file__).with_name("frame")
+AIMS = {1: 7.0, 100: 4.5}
+
+
+def pickled(root: Path) -> Path:
+    """Write the pipeline of a model as tutorials keep it, and return its folder."""
+    folder = root.parent / "pickled"
+    folder.mkdir(exist_ok=True)
+    path = root / "model" / "model.skops"
+    joblib.dump(skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)), folder / "model.joblib")
+    return folder
+
+
+@contextlib.contextmanager
+def inference_server(script: Path, model: Path, folder: Path) -> Iterator[tuple[Address, float]]:
+    """Run Microsoft's server with one worker; give its address and the seconds to its first answer."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "1", "--no-control-socket"]
+    variables = stage.environment(
+        AML_APP_ROOT=str(script.parent), AZUREML_ENTRY_SCRIPT=script.name, AZUREML_MODEL_DIR=str(model),
+        AML_APP_INSIGHTS_ENABLED="false",
+    )  # fmt: skip
+    request = stage.post("/score", stage.bodies(1)["table"])
+    whole = [*command, "azureml_inference_server_http.server.entry:app"]
+    with running(whole, variables, script.parent, folder / f"{script.parent.name}.log", port, request) as found:
+        yield found
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """Measure requests a second, and seconds from start to first answer."""
+    root = stage.trained(folder, "logistic")
+    scripts = {"ours": (stage.SCORE / "score.py", root), "frame": (FRAME / "score.py", pickled(root))}
+    rounds, seconds = (3, 1.0) if quick else (9, 1.5)
+    starts: dict[str, list[float]] = {name: [] for name in scripts}
+    for _ in range(3 if quick else 7):
+        for name, (script, model) in scripts.items():
+            with inference_server(script, model, folder) as (_, took):
+                starts[name].append(took)
+    figures = []
+    with contextlib.ExitStack() as stack:
+        addresses = {
+            name: stack.enter_context(inference_server(script, model, folder))[0]
+            for name, (script, model) in scripts.items()
+        }
+        for count, times in AIMS.items():
+            request = stage.post("/score", stage.bodies(count)["table"])
+            rates: dict[str, list[float]] = {name: [] for name in scripts}
+            for _ in range(rounds):
+                for name, address in addresses.items():
+                    rates[name].append(drive(address, request, CLIENTS, seconds).rate)
+            found = {name: statistics.median(values) for name, values in rates.items()}
+            name = f"inference server, requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside a DataFrame"
+            figures.append(at_least(name, found["ours"], found["frame"], times))
+    began = {name: statistics.median(values) for name, values in starts.items()}
+    name = "start to first answer, s: beside a script that imports pandas and scikit-learn"
+    return [*figures, at_most(name, began["ours"], began["frame"], 0.5)]

@@ -1,0 +1,63 @@
+"""What the benches measure with: the flights' models, trained as a job trains them, and requests of real rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+SCORE = ROOT / "src" / "score"
+TRAIN = ROOT / "src" / "train"
+SAMPLE = SCORE / "sample-request.json"
+# The threads of one process must not take the core of another that is measured beside it.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the variables of a measured process: a path, one thread, compiled modules, and what is given."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, **ONE_THREAD, **more}
+
+
+def trained(folder: Path, kind: str, data: Path = ROOT / "data" / "prod") -> Path:
+    """Train a model of `kind` below `folder`, once, and return what AZUREML_MODEL_DIR is to be."""
+    root = folder / "azureml-models" / kind / "1"
+    if not (root / "model" / "metrics.json").exists():
+        options = {
+            "data": data, "holdout": "none", "target": "late", "positive": "1", "drop": "none",
+            "time-column": "scheduled", "model": kind, "model-output": root / "model",
+            "report-output": folder / "report",
+        }  # fmt: skip
+        words = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        subprocess.run([sys.executable, str(TRAIN / "train.py"), *words], check=True, stdout=subprocess.DEVNULL)
+    return root
+
+
+def rows(count: int) -> tuple[list[str], list[list[Any]]]:
+    """Return the columns of a request and so many rows of the live data as its cells."""
+    columns: list[str] = json.loads(SAMPLE.read_text())["input_data"]["columns"]
+    frame = pd.read_csv(sorted((ROOT / "data" / "live").glob("*.csv.gz"))[0], nrows=5000)[columns]
+    chosen = frame.sample(count, random_state=0).astype(object)
+    return columns, chosen.where(chosen.notna(), None).to_numpy().tolist()
+
+
+def bodies(count: int) -> dict[str, bytes]:
+    """Return a request of so many rows in both shapes."""
+    columns, cells = rows(count)
+    table = {"input_data": {"columns": columns, "data": cells}}
+    records = {"input_data": [dict(zip(columns, row, strict=True)) for row in cells]}
+    return {"table": json.dumps(table).encode(), "records": json.dumps(records).encode()}
+
+
+def post(path: str, body: bytes, **headers: str) -> bytes:
+    """Spell a request; header names have _ for -."""
+    named = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(body))}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
+    head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
