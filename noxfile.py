@@ -27,13 +27,15 @@ SCHEMAS = {
 AZURE = ["INVOKE_WORKSPACE", "INVOKE_RESOURCE_GROUP", "INVOKE_SUBSCRIPTION"]
 # Slow tests that have a session of their own.
 ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure"]
+# A file's tests share what they start, so a file stays in one process.
+IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the unit tests."""
     session.install("-r", "requirements-dev.txt")
-    session.run("pytest", "-m", "not slow", *session.posargs, env=WITH_BYTECODE)
+    session.run("pytest", "-m", "not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
 
 
 @nox.session(python="3.11")
@@ -41,14 +43,14 @@ def oldest(session: nox.Session) -> None:
     """Run the unit tests with the oldest dependencies that pyproject.toml allows."""
     session.run_install("uv", "pip", "install", "--resolution", "lowest-direct", "-r", "pyproject.toml", external=True)
     session.run_install("uv", "pip", "install", "--group", "dev", external=True)
-    session.run("pytest", "-m", "not slow", *session.posargs, env=WITH_BYTECODE)
+    session.run("pytest", "-m", "not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
 
 
 @nox.session(python="3.11")
 def e2e(session: nox.Session) -> None:
     """Run the whole flow, row by row, on local workspaces made for it."""
     session.install("-r", "requirements-dev.txt")
-    session.run("pytest", "-m", "slow", *ELSEWHERE, *session.posargs, env=WITH_BYTECODE)
+    session.run("pytest", "-m", "slow", *ELSEWHERE, *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
 
 
 @nox.session(python="3.11")
