@@ -26,7 +26,7 @@ from local.errors import FolderError, ServerDied, StartDeadline, StartError
 CONNECTION_FILE = "connection.json"
 LOG_FILE = "server.log"
 # Raised when a running server of older code should not be used any more.
-PROTOCOL = "1"
+PROTOCOL = "2"
 _PING_SECONDS = 5.0
 _STOP_SECONDS = 30.0
 _LOG_LIMIT = 4 << 20
@@ -48,6 +48,8 @@ class Connection:
     folder: str
     version: str
     instance: str
+    # A server of older code has none.
+    studio: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The server process: sockets, certificate, two HTTP servers in one event loop, and an orderly end."""
+"""The server process: sockets, certificate, three HTTP servers in one event loop, and an orderly end."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ from local.control.heads import BoundedHead
 from local.control.state import Settings, assemble
 from local.errors import FolderError, StartError
 from local.launch import CONNECTION_FILE, PROTOCOL, write_private
+from local.studio.app import Studio
 from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place
 
 _BACKLOG = 512
+_SERVERS = ("control", "scoring", "studio")
 
 
 class _Server(uvicorn.Server):
@@ -105,12 +107,26 @@ def _token(folder: Path) -> tuple[Path, str]:
     return path, path.read_text().strip()
 
 
-def _old_ports(folder: Path) -> tuple[int, int]:
+def _listen(folder: Path) -> dict[str, socket.socket]:
+    """Listen for each server, on its port of last time where that is free, and keep the ports for the next time."""
     try:
-        ports = json.loads((folder / "ports.json").read_text())
-        return int(ports["control"]), int(ports["scoring"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0, 0
+        kept = json.loads((folder / "ports.json").read_text())
+        old = {name: int(kept.get(name, 0)) for name in _SERVERS}
+    except (OSError, ValueError, AttributeError, TypeError):
+        old = dict.fromkeys(_SERVERS, 0)
+    listeners = {name: bind(port) for name, port in old.items()}
+    ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+    write_private(folder / "ports.json", json.dumps(ports).encode())
+    return listeners
+
+
+def _address(scheme: str, listener: socket.socket) -> str:
+    return f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _hosts(address: str) -> frozenset[str]:
+    host = address.partition("://")[2]
+    return frozenset({host, host.replace("127.0.0.1", "localhost")})
 
 
 def _config(app: ASGIApp, certificate: Path | None) -> uvicorn.Config:
@@ -137,24 +153,25 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    control_port, scoring_port = _old_ports(folder)
-    control_socket, scoring_socket = bind(control_port), bind(scoring_port)
+    listeners = _listen(folder)
     place = Place(
-        control=f"https://127.0.0.1:{control_socket.getsockname()[1]}",
-        scoring=f"http://127.0.0.1:{scoring_socket.getsockname()[1]}",
+        control=_address("https", listeners["control"]),
+        scoring=_address("http", listeners["scoring"]),
+        studio=_address("http", listeners["studio"]),
     )
-    ports = {"control": control_socket.getsockname()[1], "scoring": scoring_socket.getsockname()[1]}
-    write_private(folder / "ports.json", json.dumps(ports).encode())
     token_file, token = _token(folder)
     certificate, bundle = make_certificate(folder)
     instance = secrets.token_hex(8)
     state = assemble(folder, instance, token, place, settings)
     identity = {"instance": instance, "version": PROTOCOL}
+    studio = Studio(state, state.visits, _hosts(place.studio))
     servers = [
-        (_Server(_config(control_app(state), certificate)), control_socket),
-        (_Server(_config(ScoringApp(state.router, identity, token), None)), scoring_socket),
+        (_Server(_config(control_app(state), certificate)), listeners["control"]),
+        (_Server(_config(ScoringApp(state.router, identity, token), None)), listeners["scoring"]),
+        (_Server(_config(studio.app, None)), listeners["studio"]),
     ]
     await state.start()
+    studio.stream.start()
     tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
     connection = {
         "arm": place.control,
@@ -165,6 +182,7 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
         "resource_group": place.resource_group,
         "workspace_name": place.workspace_name,
         "scoring": place.scoring,
+        "studio": place.studio,
         "pid": os.getpid(),
         "folder": str(folder),
         "version": PROTOCOL,
@@ -179,6 +197,7 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     (folder / CONNECTION_FILE).unlink(missing_ok=True)
+    await studio.stream.close()
     for server, _ in servers:
         server.should_exit = True
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ops.settings import Settings
 
 _TOKEN_SECONDS = 3600
+_LINK_SECONDS = 30
 
 
 class _FileToken:
@@ -72,6 +73,22 @@ def start_local(settings: Settings) -> launch.Connection:
     """Return the connection of the local workspace, starting its server when there is none."""
     with _local(settings):
         return launch.ensure(settings.local.folder)
+
+
+def studio_link(settings: Settings) -> str:
+    """Return an address of the local workspace's own page that signs one browser in, once. It is a secret."""
+    import requests
+
+    connection = start_local(settings)
+    headers = {"Authorization": f"Bearer {connection.token()}"}
+    try:
+        answer = requests.post(
+            f"{connection.arm}/local/studio", headers=headers, verify=connection.ca_bundle, timeout=_LINK_SECONDS
+        )
+        answer.raise_for_status()
+        return str(answer.json()["url"])
+    except (requests.RequestException, ValueError, KeyError) as fault:
+        raise Unreachable(f"local workspace: it made no link to its studio: {fault}") from fault
 
 
 def find_local(settings: Settings) -> launch.Connection | None:

@@ -11,7 +11,7 @@ import local
 
 SOURCE = Path(local.__file__).parent
 # From the bottom. Training and routing know nothing of each other, though one stands above.
-ROOMS = ("storage", "wire", "catalog", "training", "routing", "serving", "control")
+ROOMS = ("storage", "wire", "catalog", "training", "routing", "serving", "control", "studio")
 
 
 def imported(room: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What the workspace holds and does, at a glance: GET /local/status."""
+"""What the workspace holds and does, at a glance (GET /local/status), and the way to the page that shows it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from local.wire.call import Call, Json, Reply
+from local.wire.visits import LINK_SECONDS
 
 if TYPE_CHECKING:
     from local.control.state import State
@@ -48,8 +49,17 @@ async def get_status(state: State, call: Call) -> Reply:
         "pid": os.getpid(),
         "control": state.place.control,
         "scoring": state.place.scoring,
+        "studio": state.place.studio,
         "jobs": {status: count for status in _JOB_STATUSES if (count := state.store.count("jobs", status))},
         "models": {name: state.store.find("models", name=name, limit=1)[0].version for name in models},
         "endpoints": endpoints,
     }
     return Reply(body=body)
+
+
+async def post_studio_link(state: State, call: Call) -> Reply:
+    """Answer an address that signs one browser in at the studio, once. It is a secret: whoever has it is the user.
+
+    The secret stands behind the #, which no browser sends, so no log has it.
+    """
+    return Reply(201, {"url": f"{state.place.studio}/#link={state.visits.link()}", "seconds": LINK_SECONDS})

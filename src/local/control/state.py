@@ -25,6 +25,7 @@ from local.training.workbench import Workbench
 from local.wire.guard import Guard
 from local.wire.operations import Operations
 from local.wire.place import Place
+from local.wire.visits import Visits
 
 # How long a start waits for the deployments of last time to serve again before it says that it is ready.
 RESUME_SECONDS = 15.0
@@ -59,6 +60,7 @@ class State:
     deployer: Deployer
     faults: Faults
     tracking: Tracking
+    visits: Visits
 
     async def start(self) -> None:
         """Take up what the last server left: fail what died with it, go on with what waits."""
@@ -115,4 +117,5 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
         deployer=Deployer(deployments, supervisor),
         faults=Faults(router),
         tracking=tracking,
+        visits=Visits(),
     )

@@ -179,6 +179,11 @@ class Store:
             row = self.db.execute("SELECT COUNT(*) FROM documents WHERE kind=? AND mark=?", (kind, mark)).fetchone()
         return int(row[0])
 
+    def changes(self) -> int:
+        """Return a number that grows with every write of this server."""
+        with self.lock:
+            return self.db.total_changes
+
     def find_marked(self, kind: str, prefix: str) -> list[Document]:
         """List those whose mark starts with the prefix, oldest first."""
         return self._select("kind=? AND mark>=? AND mark<?", (kind, prefix, prefix + "\U0010ffff"), "ORDER BY seq")

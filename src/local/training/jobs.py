@@ -133,7 +133,7 @@ class Jobs:
         }
         properties["services"] = {
             "Tracking": _service("Tracking", f"{self.place.control}/mlflow/v1.0{self.place.id}"),
-            "Studio": _service("Studio", f"{self.place.scoring}/studio/#/jobs/{document.name}"),
+            "Studio": _service("Studio", f"{self.place.studio}/#/jobs/{document.name}"),
         }
         return {
             "id": f"{self.place.id}/jobs/{document.name}",

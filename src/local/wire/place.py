@@ -17,10 +17,11 @@ AUDIENCE = "https://ml.azure.com"
 
 @dataclass(frozen=True)
 class Place:
-    """The workspace's names and the two addresses that it listens on, without a slash at the end."""
+    """The workspace's names and the addresses that it listens on, without a slash at the end."""
 
     control: str
     scoring: str
+    studio: str = ""
     subscription_id: str = SUBSCRIPTION_ID
     resource_group: str = RESOURCE_GROUP
     workspace_name: str = WORKSPACE_NAME

@@ -1,0 +1,112 @@
+"""The heartbeat of each deployment: requests, faults and latencies of every second, from the router's minutes.
+
+The router counts by the minute, as Azure Monitor shows it; people watch by the second. So the minutes are looked at
+each second, and what has been added since the last look is a second's worth. Sketches subtract as they merge.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.routing.telemetry import Cell, Latencies, Telemetry
+
+HISTORY_SECONDS = 15 * 60
+_LOOK_BACK_SECONDS = 120
+_BAD = frozenset({408, 424})
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a deployment answered between two looks; latencies in milliseconds, None without an answer."""
+
+    rate: float  # requests a second
+    faults: float  # of them 5xx, 424 or 408
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    def to_json(self) -> list[float | None]:
+        return [None if value is None else round(value, 3) for value in (self.rate, self.faults, *self._latencies())]
+
+    def _latencies(self) -> tuple[float | None, ...]:
+        return self.p50, self.p95, self.p99
+
+
+class Pulse:
+    """The beats of the last `HISTORY_SECONDS`, by the time of the look in epoch seconds."""
+
+    def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = time.time) -> None:
+        """Begin with what is counted now as seen."""
+        self._telemetry = telemetry
+        self._clock = clock
+        self.beats: deque[tuple[float, dict[Key, Beat]]] = deque(maxlen=HISTORY_SECONDS)
+        self._last = clock()
+        self._seen: dict[tuple[int, Key], Cell] = {}
+        self._since()
+
+    def look(self) -> tuple[float, dict[Key, Beat]]:
+        """Take a second's worth, keep it and return it."""
+        now = self._clock()
+        seconds = max(now - self._last, 1e-3)
+        self._last = now
+        beat = now, {key: _beat(cell, seconds) for key, cell in self._since().items()}
+        self.beats.append(beat)
+        return beat
+
+    def past(self) -> list[tuple[float, dict[Key, Beat]]]:
+        return list(self.beats)
+
+    def _since(self) -> dict[Key, Cell]:
+        """Return what has been counted since the last call, by endpoint and deployment."""
+        added: dict[Key, Cell] = {}
+        present: dict[tuple[int, Key], Cell] = {}
+        for minute, key, cell in self._telemetry.cells(None, self._clock() - _LOOK_BACK_SECONDS, float("inf")):
+            before = self._seen.get((minute, key), Cell())
+            if cell.latencies.count == before.latencies.count:
+                present[minute, key] = before
+                continue
+            copy = Cell()
+            copy.merge(cell)
+            present[minute, key] = copy
+            added.setdefault(key, Cell()).merge(_difference(copy, before))
+        self._seen = present
+        return added
+
+
+def _difference(now: Cell, before: Cell) -> Cell:
+    """Return what `now` has and `before` had not; smallest and largest are not known of it."""
+    latencies = Latencies()
+    latencies.buckets = {
+        index: more
+        for index, count in now.latencies.buckets.items()
+        if (more := count - before.latencies.buckets.get(index, 0))
+    }
+    latencies.count = now.latencies.count - before.latencies.count
+    latencies.total = now.latencies.total - before.latencies.total
+    latencies.smallest, latencies.largest = now.latencies.smallest, now.latencies.largest
+    return Cell(now.requests - before.requests, latencies)
+
+
+def _beat(cell: Cell, seconds: float) -> Beat:
+    faults = sum(count for (status, _), count in cell.requests.items() if status >= 500 or status in _BAD)
+    percentiles = (cell.latencies.percentile(percent) for percent in (50, 95, 99))
+    return Beat(cell.latencies.count / seconds, faults / seconds, *percentiles)
+
+
+def history(pulse: Pulse, endpoint: str) -> list[dict[str, Any]]:
+    """Return an endpoint's beats as the page draws them, oldest first."""
+    return [shown(at, beats, endpoint) for at, beats in pulse.past()]
+
+
+def shown(at: float, beats: dict[Key, Beat], endpoint: str) -> dict[str, Any]:
+    """Return one look at an endpoint: the time, and the numbers of each deployment that answered."""
+    found = {
+        deployment: beat.to_json() for (name, deployment), beat in beats.items() if name == endpoint and deployment
+    }
+    return {"t": round(at, 2), "of": found}

@@ -1,0 +1,91 @@
+"""The Test tab: one request to the scoring address, sent from here so that the page never holds a key."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from local.errors import Invalid, NotFound
+from local.wire.call import Json
+
+if TYPE_CHECKING:
+    from local.control.state import State
+
+PIN = "azureml-model-deployment"
+MOST_SHOWN = 256 << 10
+SECONDS = 190.0
+# Of the answer, what says where it came from; the rest is the server's own.
+_SHOWN = ("azureml-model-deployment", "azureml-model-session", "content-type", "x-ms-request-id", "x-request-id")
+
+
+async def send(state: State, given: Json) -> Json:
+    """Send the text to an endpoint, pinned to a deployment or as routed, and return all that came back."""
+    document = state.endpoints.get(str(given.get("endpoint")))
+    text, slot = given.get("body"), str(given.get("slot") or "")
+    if not isinstance(text, str):
+        raise Invalid("body must be the text of the request")
+    if slot and slot not in {each.body["name"] for each in state.endpoints.deployments(document.name)}:
+        raise NotFound("Deployment", f"Endpoint {document.name} has no deployment {slot}.")
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {_credential(state, document.name)}"}
+    headers |= {PIN: slot} if slot else {}
+    address = f"{state.place.scoring}/{document.name}/score"
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    started = time.perf_counter()
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(address, data=text.encode(), headers=headers) as answer,
+        ):
+            body = await answer.read()
+            milliseconds = (time.perf_counter() - started) * 1000
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Invalid(f"{address} did not answer: {type(error).__name__}") from error
+    return {
+        "status": answer.status,
+        "reason": answer.reason,
+        "milliseconds": round(milliseconds, 1),
+        "headers": {name.lower(): value for name, value in answer.headers.items() if _is_shown(name)},
+        "body": _pretty(body[:MOST_SHOWN]),
+        "cut": len(body) > MOST_SHOWN,
+    }
+
+
+def _is_shown(name: str) -> bool:
+    return name.lower() in _SHOWN or name.lower().startswith("ms-azureml-")
+
+
+def _credential(state: State, endpoint: str) -> str:
+    document = state.endpoints.get(endpoint)
+    if document.body["properties"]["authMode"] == "Key":
+        return str(document.body["keys"][0])
+    return str(state.endpoints.token(document)["accessToken"])
+
+
+def _pretty(body: bytes) -> str:
+    text = body.decode(errors="replace")
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def sample(state: State, endpoint: str) -> str:
+    """Return a request that the endpoint understands: the sample beside its scoring code, else an empty form."""
+    for deployment in reversed(state.endpoints.deployments(endpoint)):
+        code = (deployment.body["properties"].get("codeConfiguration") or {}).get("codeId")
+        if not code:
+            continue
+        try:
+            blob = state.blobs.get(*_joined(state.jobs.code_location(code), "sample-request.json"))
+        except NotFound:
+            continue
+        return blob.path.read_text(errors="replace")
+    return '{"input_data": {"columns": [], "data": [[]]}}'
+
+
+def _joined(location: tuple[str, str], leaf: str) -> tuple[str, str]:
+    container, path = location
+    return container, f"{path.strip('/')}/{leaf}".strip("/")
