@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from invoke.collection import Collection
 from invoke.config import Config
 from invoke.context import Context
+from invoke.exceptions import ParseError
+from invoke.program import Program
 from invoke.tasks import task
+from invoke.util import helpline
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
-from ops import console, local_workspace, show, training
+from ops import commandline, console, local_workspace, show, training
 from ops.project import Project, open_project, slot_and_percent
 from ops.rollout import command as rollout_command
 from ops.rollout import moves
 
-console.guard_start()
+commandline.guard_start()
 _INVOKE = frozenset(Config.global_defaults())
 YES = "answer the question with yes"
 SLOT = "blue or green"
@@ -38,48 +43,55 @@ def opened(c: Context) -> Project:
 )
 @console.exits
 def demo(c: Context, json: str = "", yes: bool = False) -> None:
-    """Tell the whole story on the local workspace, under load: two models, a rollout, two bad releases."""
+    """Tell the whole story on the local workspace, under load.
+
+    Two models, a rollout, a broken release that its test stops, a flaky one that is rolled back.
+    """
     from ops import demo as story
 
     story.run(opened(c), json_file=json or None, approved=yes)
 
 
-@task
+@task(help={"json": JSON})
 @console.exits
-def train_dev(c: Context) -> None:
-    """Train on the dev data; a success opens the gate for production."""
+def train_dev(c: Context, json: bool = False) -> Any:
+    """Train on the dev data: a success opens production's gate."""
     project = opened(c)
     job = training.train(project.client, project.plan, training.DEV, console.say)
-    show.job(project.client, job)
+    return show.job(project, job, as_json=json)
 
 
 @task
 @console.exits
 def approval(c: Context) -> None:
-    """Show what an approval of production is about: dev model against live model, data, commit."""
+    """Show what is to be approved.
+
+    The dev model against the live one, the data, the commit.
+    """
     from ops import approval as approvals
 
     approvals.show(opened(c))
 
 
-@task(help={"yes": YES, "force": "train even if no dev job of this code has completed; recorded"})
+@task(help={"yes": YES, "force": "train even if no dev job of this code has completed; recorded", "json": JSON})
 @console.exits
-def train_prod(c: Context, yes: bool = False, force: bool = False) -> None:
-    """Train on the production data after a person's yes, and register the model."""
+def train_prod(c: Context, yes: bool = False, force: bool = False, json: bool = False) -> Any:
+    """Train on production data after a yes, and register."""
     project = opened(c)
-    show.job(project.client, project.train_prod(approved=yes, force=force))
+    return show.job(project, project.train_prod(approved=yes, force=force), as_json=json)
 
 
 @task(
     help={
         "job": "a completed prod job; the newest when not given",
         "force": "register a model that is worse than the last",
+        "json": JSON,
     }
 )
 @console.exits
-def register(c: Context, job: str = "", force: bool = False) -> None:
+def register(c: Context, job: str = "", force: bool = False, json: bool = False) -> Any:
     """Register a completed prod job as the next model version."""
-    show.model(opened(c).register(job or None, force=force))
+    return show.model(opened(c).register(job or None, force=force), as_json=json)
 
 
 @task(
@@ -88,20 +100,24 @@ def register(c: Context, job: str = "", force: bool = False) -> None:
         "version": "of the model; the newest when not given",
         "dry-run": "say what would be done",
         "force": "deploy although nothing is newer",
+        "json": JSON,
     }
 )
 @console.exits
-def deploy(c: Context, slot: str = "", version: str = "", dry_run: bool = False, force: bool = False) -> None:
+def deploy(
+    c: Context, slot: str = "", version: str = "", dry_run: bool = False, force: bool = False, json: bool = False
+) -> Any:
     """Deploy the newest model to the idle slot and test it there."""
     project = opened(c)
-    project.deploy(slot=slot or None, version=version or None, dry_run=dry_run, force=force)
+    decision = project.deploy(slot=slot or None, version=version or None, dry_run=dry_run, force=force)
+    return show.deployed(project, decision, as_json=json)
 
 
-@task(help={"slot": SLOT + "; as routed when not given"})
+@task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
 @console.exits
-def test_endpoint(c: Context, slot: str = "") -> None:
-    """Call the endpoint with the sample and with bad requests, and check every answer."""
-    show.checks(opened(c).test(slot or None))
+def test_endpoint(c: Context, slot: str = "", json: bool = False) -> Any:
+    """Call the endpoint well and badly, and check each answer."""
+    return show.checks(opened(c).test(slot or None), as_json=json)
 
 
 @task(
@@ -109,7 +125,7 @@ def test_endpoint(c: Context, slot: str = "") -> None:
 )
 @console.exits
 def shift(c: Context, green: str | None = None, blue: str | None = None, mirror: bool = False) -> None:
-    """Give one colour a share of the traffic, by hand: inv shift --green 25."""
+    """Give a colour a share of the traffic: --green 25."""
     project = opened(c)
     slot, percent = slot_and_percent(green, blue)
     project.shift(slot, percent, mirror=mirror)
@@ -128,7 +144,7 @@ def shift(c: Context, green: str | None = None, blue: str | None = None, mirror:
 def rollout(
     c: Context, on_fail: str = "", step: str = "", mirror: str = "", dry_run: bool = False, force: bool = False
 ) -> None:
-    """Move the traffic to the new deployment in steps, judged on evidence."""
+    """Shift to the new deployment step by step, on evidence."""
     options = {"on_fail": on_fail or None, "step": step or None, "mirror": mirror or None}
     rollout_command.run(opened(c), **options, dry_run=dry_run, force=force)
 
@@ -136,7 +152,7 @@ def rollout(
 @task
 @console.exits
 def rollback(c: Context) -> None:
-    """Put all traffic back on the old deployment, at once."""
+    """Put all traffic back on the old colour, at once."""
     project = opened(c)
     moves.back(project.client, project.endpoint, "by hand", deadline_seconds=project.operation_seconds, say=console.say)
 
@@ -154,14 +170,17 @@ def cleanup(c: Context, force: bool = False) -> None:
 @task(help={"json": JSON, "watch": "go on until Ctrl-C"})
 @console.exits
 def status(c: Context, json: bool = False, watch: bool = False) -> None:
-    """Show workspace, jobs, model, endpoint, colours and what to do next."""
+    """Show everything at a glance, and what to do next."""
     show.status(opened(c), as_json=json, watch=watch)
 
 
 @task(help={"json": JSON})
 @console.exits
 def doctor(c: Context, json: bool = False) -> None:
-    """Look for what is wrong with sign-in, workspace, compute, quota, versions; say what mends it."""
+    """Look for what is wrong, and say what mends it.
+
+    Sign-in, workspace, compute, quota, versions, data.
+    """
     from ops import doctor as doctors
 
     doctors.run(opened(c), as_json=json)
@@ -170,14 +189,14 @@ def doctor(c: Context, json: bool = False) -> None:
 @task(help={"json": JSON})
 @console.exits
 def history(c: Context, json: bool = False) -> None:
-    """List the model versions: where each came from and what became of it."""
+    """List the model versions and what became of each."""
     show.history(opened(c), as_json=json)
 
 
 @task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
 @console.exits
 def trace(c: Context, slot: str = "", json: bool = False) -> None:
-    """Ask the endpoint once and follow the answer back to model, job, data and commit."""
+    """Follow a live answer back to model, job, data, commit."""
     show.trace(opened(c), slot or None, as_json=json)
 
 
@@ -205,21 +224,30 @@ def score(c: Context, file: str = "", slot: str = "") -> None:
 @task(help={"slot": SLOT + "; as routed when not given"})
 @console.exits
 def curl(c: Context, slot: str = "") -> None:
-    """Print a cURL command that sends the sample; the key stays in a variable."""
+    """Print a cURL command that sends the sample.
+
+    The key stays in a variable.
+    """
     show.curl(opened(c), slot or None)
 
 
 @task(help={"file": "where to write it"})
 @console.exits
 def postman(c: Context, file: str = "outputs/postman.json") -> None:
-    """Write a Postman collection that sends the sample; the key stays a variable."""
+    """Write a Postman collection that sends the sample.
+
+    The key stays a variable.
+    """
     show.postman(opened(c), file)
 
 
 @task(help={"export": "print it as ENDPOINT_KEY=... for eval, instead of refusing to show it"})
 @console.exits
 def key(c: Context, export: bool = False) -> None:
-    """Hand the endpoint's key to your own shell: eval "$(inv key --export)"."""
+    """Hand the endpoint's key to your own shell.
+
+    eval "$(inv key --export)" sets it.
+    """
     show.key(opened(c), export=export)
 
 
@@ -258,10 +286,33 @@ def workspace_logs(c: Context, lines: int = 40) -> None:
     local_workspace.logs(opened(c), lines)
 
 
-def _collection() -> Any:
-    verbs = (demo, train_dev, approval, train_prod, register, deploy, test_endpoint, shift, rollout, rollback, cleanup)
-    views = (status, doctor, history, trace, logs, cancel, score, curl, postman, key)
-    return Collection(*verbs, *views, workspace=Collection(start, stop, workspace_status, reset, workspace_logs))
+WORKSPACE = (start, stop, workspace_status, workspace_logs, reset)
+MENU: dict[str, tuple[Any, ...]] = {
+    "train": (train_dev, approval, train_prod, register, cancel),
+    "deploy": (deploy, test_endpoint, shift, rollout, rollback, cleanup, demo),
+    "look": (status, doctor, history, trace, logs),
+    "call": (score, curl, postman, key),
+}
+namespace: Any = Collection(*chain(*MENU.values()), workspace=Collection(*WORKSPACE))
+NAMES = {namespace[name]: name for name in namespace.task_names}
 
 
-namespace = _collection()
+def _parsed(words: list[str]) -> dict[str, Any]:
+    """Return what a command line asks for, as inv itself will read it; ParseError when it cannot."""
+    program = Program()
+    program.create_config()
+    program.parse_core(words)
+    program.collection = deepcopy(namespace)  # Invoke takes the help of options out when it parses
+    program.parse_tasks()
+    args = program.args
+    return {"list": args.list.value, "help": args.help.value, "complete": args.complete.value, "tasks": program.tasks}
+
+
+commandline.check(
+    _parsed,
+    ParseError,
+    {
+        group: {NAMES[verb]: helpline(verb) or "" for verb in verbs}
+        for group, verbs in {**MENU, "local workspace": WORKSPACE}.items()
+    },
+)

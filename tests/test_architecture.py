@@ -36,7 +36,7 @@ SLEEPERS = {
 }
 ENVIRONMENT_READERS = {
     "ops/actions.py": "what GitHub Actions gives a step: its files, and the run's number",
-    "ops/console.py": "NO_COLOR",
+    "ops/console.py": "NO_COLOR, and CI or TERM, which tell that nobody watches",
     "ops/scoring.py": "hands the key to the test's own process",
     "ops/sdk_noise.py": "the SDK's progress bars, which only a variable turns off",
     "ops/signin.py": "what GitHub Actions gives for signing in",

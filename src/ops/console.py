@@ -12,34 +12,58 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from datetime import datetime
-from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 from ops import actions
 from ops.errors import OpsError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 Task = TypeVar("Task", bound=Callable[..., Any])
 _UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectTimeout"})
+_JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+
+
+def watched() -> bool:
+    """Return whether a person watches the output: a terminal that can move its cursor, and not a runner's."""
+    return sys.stdout.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def say(line: str) -> None:
     """Print one line of progress, with the time in front where there is no terminal to watch."""
-    stamp = "" if sys.stdout.isatty() else f"{datetime.now().astimezone():%H:%M:%S} "
+    stamp = "" if watched() else f"{datetime.now().astimezone():%H:%M:%S} "
     print(f"{stamp}{line}", flush=True)
 
 
 def heading(text: str) -> None:
     """Print the title of a phase, set off from the lines around it."""
-    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    bold, plain = ("\033[1m", "\033[0m") if watched() and "NO_COLOR" not in os.environ else ("", "")
     print(f"\n{bold}{text}{plain}", flush=True)
+
+
+@contextmanager
+def _script(reads: bool) -> Iterator[None]:
+    """Keep standard output for the JSON when a script reads it: what people read goes to standard error."""
+    if not reads:
+        yield
+        return
+    before = _JSON_TO.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _JSON_TO.reset(before)
 
 
 def show_json(value: object) -> None:
     """Print `value` as JSON, for scripts."""
-    print(json.dumps(value, indent=2, default=str))
+    print(json.dumps(value, indent=2, default=str), file=_JSON_TO.get() or sys.stdout, flush=True)
 
 
 def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
@@ -68,11 +92,18 @@ def show_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     _print(table)
 
 
-def _print(what: object) -> None:
+def screen() -> Console:
+    """Return rich's console: colours and the terminal's width for a person, 160 plain columns for a log."""
     from rich.console import Console
 
     # Off a terminal rich would assume 80 columns and fold; logs have no such edge.
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(what)
+    if watched():
+        return Console(highlight=False, markup=False)
+    return Console(width=160, force_terminal=False, color_system=None, highlight=False, markup=False)
+
+
+def _print(what: object) -> None:
+    screen().print(what)
 
 
 def _text(value: object) -> str:
@@ -105,12 +136,18 @@ def ask(question: str) -> bool:
 
 
 def exits(task: Task) -> Task:
-    """Make a task end with its exit code and one message: the only place where errors become exits."""
+    """Make a task end with its exit code and one message: the only place where errors become exits.
+
+    A task that was given --json shows it, or returns plain data, which is printed.
+    """
 
     @functools.wraps(task)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            value = task(*args, **kwargs)
+            with _script(kwargs.get("json") is True):
+                value = task(*args, **kwargs)
+                if value is not None:
+                    show_json(value)
         except (Exception, KeyboardInterrupt) as fault:
             end(fault)
         actions.outputs({"result": "done"})
@@ -167,19 +204,3 @@ def _word(fault: OpsError) -> str:
 def debugging() -> bool:
     """Return whether inv was given --debug."""
     return logging.getLogger("invoke").isEnabledFor(logging.DEBUG)
-
-
-def guard_start() -> None:
-    """Explain what goes wrong before any task runs, such as an invoke.yaml that is not YAML, without a traceback."""
-    usual = sys.excepthook
-
-    def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
-        about_settings = kind.__module__.startswith(("invoke", "yaml")) or isinstance(fault, ValueError)
-        if debugging() or not about_settings:
-            usual(kind, fault, trace)
-            return
-        said = " ".join(str(fault).split())
-        print(f"usage: invoke.yaml or an INVOKE_* variable cannot be read: {said}", file=sys.stderr)
-        raise SystemExit(2)
-
-    sys.excepthook = hook

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,15 @@ from ops import status as state
 from ops.errors import NotFound, OpsError, Refused
 
 if TYPE_CHECKING:
-    from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job, Model
 
+    from ops import release
     from ops.project import Project
 
 
-def job(client: MLClient, done: Job) -> None:
-    """Show a finished job: its metrics, and where to see the rest."""
-    metrics = jobs.read_json(client, str(done.name), models.OUTPUT, "metrics.json")
+def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any] | None:
+    """Show a finished job: its metrics, and where to see the rest; return them when a script asks."""
+    metrics = jobs.read_json(project.client, str(done.name), models.OUTPUT, "metrics.json")
     rows = "the live rows" if metrics.get("holdout") else "its holdout"
     measured: dict[str, Any] = metrics.get("holdout") or metrics["split"]
     shown: dict[str, Any] = {
@@ -31,21 +32,32 @@ def job(client: MLClient, done: Job) -> None:
         **{key: value for key, value in measured.items() if isinstance(value, float)},
     }
     console.show_pairs(f"metrics on {rows}", shown)
-    actions.summary(f"{(done.tags or {}).get(lineage.STAGE)} job", shown)
+    stage = (done.tags or {}).get(lineage.STAGE)
+    actions.summary(f"{stage} job", shown)
     actions.outputs({"job": done.name})
+    return {"job": done.name, "stage": stage, "metrics": metrics} if as_json else None
 
 
-def model(registered: Model) -> None:
-    """Show a registered version with its lineage."""
+def model(registered: Model, *, as_json: bool = False) -> dict[str, Any] | None:
+    """Show a registered version with its lineage; return all of its tags when a script asks."""
     tags = registered.tags or {}
     kept = {key: tags[key] for key in (lineage.JOB, lineage.GIT, lineage.DATA, lineage.SERVED) if key in tags}
     console.show_pairs(f"model {registered.name}:{registered.version}", kept)
     actions.summary(f"model {registered.name}:{registered.version}", tags)
     actions.outputs({"model_name": registered.name, "model_version": registered.version})
+    return {"name": registered.name, "version": registered.version, "tags": tags} if as_json else None
 
 
-def checks(made: Sequence[scoring.Check]) -> None:
-    """Show the endpoint test, a line a check."""
+def deployed(project: Project, decision: release.Decision, *, as_json: bool) -> dict[str, Any] | None:
+    """Return what a deployment came to when a script asks; people were told while it went on."""
+    if not as_json:
+        return None
+    made = {"slot": decision.slot, "created": decision.create, "reason": decision.reason}
+    return {**made, "endpoint": project.endpoint, "scoring_uri": project.scoring_uri()}
+
+
+def checks(made: Sequence[scoring.Check], *, as_json: bool = False) -> list[dict[str, Any]] | None:
+    """Show the endpoint test, a line a check; return the checks when a script asks."""
     console.show_rows(
         "endpoint test",
         [
@@ -53,6 +65,7 @@ def checks(made: Sequence[scoring.Check]) -> None:
             for check in made
         ],
     )
+    return [asdict(check) for check in made] if as_json else None
 
 
 def status(project: Project, *, as_json: bool, watch: bool) -> None:

@@ -1,0 +1,109 @@
+"""What inv says before any task runs: the menu, and what was meant by a command line that cannot be.
+
+Invoke sorts its own list by the alphabet, and ends with exit code 1 and half a sentence when it does not understand.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from ops import console
+
+Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
+PROGRAMS = frozenset({"inv", "invoke", "__main__.py"})
+WRONG_USAGE = 2
+_START = "Nothing here yet? inv demo tells the whole story in about a minute."
+_MORE = "inv --help TASK shows the options of one; inv status what to do next."
+
+
+def check(parse: Callable[[list[str]], Mapping[str, Any]], wrong: type[Exception], menu: Menu) -> None:
+    """Look at the command line before inv does: show the menu when it asks for it, and refuse what cannot be.
+
+    `parse` answers what was asked for ("list", "help", "complete", "tasks") or raises `wrong`. Does nothing when
+    another program has loaded the tasks.
+    """
+    if Path(sys.argv[0]).name not in PROGRAMS:
+        return
+    known = [name for commands in menu.values() for name in commands]
+    try:
+        asked = parse(sys.argv)
+    except wrong as fault:
+        context = getattr(fault, "context", None)
+        _refuse(explain(str(fault), known, getattr(context, "name", None), list(getattr(context, "flags", ()))))
+    if isinstance(asked["help"], str) and asked["help"] not in known:
+        _refuse(_no_task(asked["help"], known))
+    if asked["list"] is True or not (asked["list"] or asked["help"] or asked["complete"] or asked["tasks"]):
+        print(drawn(menu))
+        raise SystemExit(0)
+
+
+def drawn(menu: Menu) -> str:
+    """Return the menu as text: a group, its commands and their sentences, a line each.
+
+    >>> print(drawn({"train": {"train-dev": "Train."}}).split(chr(10) * 2)[0])
+    train
+      train-dev  Train.
+    """
+    width = max(len(name) for commands in menu.values() for name in commands)
+    groups = [
+        "\n".join([group, *(f"  {name:<{width}}  {sentence}" for name, sentence in commands.items())])
+        for group, commands in menu.items()
+    ]
+    return "\n\n".join([*groups, f"{_START}\n{_MORE}"])
+
+
+def explain(said: str, known: Iterable[str], task: str | None, flags: Iterable[str]) -> str:
+    """Return what is wrong with a command line, from what Invoke `said` of it, and what was probably meant.
+
+    `task` is the one that Invoke was reading, with its `flags`.
+    """
+    if found := re.match(r"No idea what '(.+)' is!", said):
+        word = found[1]
+        if task and word.startswith("-"):
+            long = [flag for flag in flags if flag.startswith("--")]
+            return f"inv {task} has no option {word}{_meant(word, long)} inv --help {task} shows all"
+        if task and f"--{word}" in flags:
+            return f'inv {task} takes no "{word}": did you mean --{word}? inv --help {task} shows all'
+        return _no_task(word, known)
+    if found := re.match(r"Flag <Argument: ([\w-]+)", said):
+        return f"--{found[1].replace('_', '-')} needs a value" + (f"; inv --help {task} says which" if task else "")
+    if found := re.match(r"'(.+)' did not receive required positional arguments: (.+)", said):
+        missing = " ".join(f"--{name}" for name in re.findall(r"'([^']+)'", found[2]))
+        return f"inv {found[1]} needs {missing}; inv --help {found[1]} says more"
+    return said
+
+
+def _no_task(word: str, known: Iterable[str]) -> str:
+    return f'there is no task "{word}"{_meant(word, known, "inv ")} inv --list shows all'
+
+
+def _meant(word: str, known: Iterable[str], before: str = "") -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f": did you mean {before}{close[0]}?" if close else ";"
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"usage: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(WRONG_USAGE)
+
+
+def guard_start() -> None:
+    """Explain what goes wrong before any task runs, such as an invoke.yaml that is not YAML, without a traceback."""
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+        about_settings = kind.__module__.startswith(("invoke", "yaml")) or isinstance(fault, ValueError)
+        if console.debugging() or not about_settings:
+            usual(kind, fault, trace)
+            return
+        said = " ".join(str(fault).split())
+        print(f"usage: invoke.yaml or an INVOKE_* variable cannot be read: {said}", file=sys.stderr)
+        raise SystemExit(WRONG_USAGE)
+
+    sys.excepthook = hook

@@ -1,0 +1,102 @@
+"""Before any task runs: the menu, and what was meant by a command line that cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from house import environment
+
+from ops import commandline
+
+ROOT = Path(__file__).parents[2]
+KNOWN = ["deploy", "rollout", "workspace.start"]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("No idea what 'deplyo' is!", 'there is no task "deplyo": did you mean inv deploy? inv --list shows all'),
+        ("No idea what 'zzz' is!", 'there is no task "zzz"; inv --list shows all'),
+        ("No idea what '--slt' is!", "inv shift has no option --slt: did you mean --slot? inv --help shift shows all"),
+        ("No idea what 'slot' is!", 'inv shift takes no "slot": did you mean --slot? inv --help shift shows all'),
+        ("Flag <Argument: on_fail> needed value and was not given one!", "--on-fail needs a value; inv --help shift"),
+        ("'cancel' did not receive required positional arguments: 'job'", "inv cancel needs --job; inv --help cancel"),
+        ("something new", "something new"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_right_one(said: str, answer: str) -> None:
+    """What Invoke says of it, and what was probably meant."""
+    assert commandline.explain(said, KNOWN, "shift", ["--slot", "-s"]).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    "words", [["deplyo"], ["deploy", "--slt", "blue"], ["shift", "--green"], ["cancel"], ["--help", "deplyo"]]
+)
+def test_wrong_usage_ends_with_exit_code_2(words: list[str]) -> None:
+    """One line on standard error, none on standard output, and nothing is begun."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == commandline.WRONG_USAGE
+    assert done.stdout == ""
+    assert done.stderr.startswith("usage: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--list"]])
+def test_the_menu_is_grouped_and_fits_a_terminal(words: list[str]) -> None:
+    """`inv` alone shows it too: a title for each group, and each task's sentence on one line of 80 columns."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=ROOT, env=environment({"COLUMNS": "80"}), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line and line[0].islower() and not line.startswith("inv ")] == [
+        "train", "deploy", "look", "call", "local workspace"
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_help_of_an_option_is_still_there() -> None:
+    """Reading the command line beforehand takes nothing away from what `inv --help TASK` shows."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--help", "deploy"],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "say what would be done" in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completion_script(shell: str) -> None:
+    """`inv --print-completion-script` names the program that it completes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--print-completion-script", shell],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "--complete" in done.stdout
+    assert "inv" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="no bash here")
+def test_bash_completes_tasks_and_options(tmp_path: Path) -> None:
+    """The script, sourced in a real bash as README says: `inv dep` and TAB is deploy."""
+    for name in ("inv", "invoke"):
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m invoke "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    ask = (
+        'source <(inv --print-completion-script bash); COMP_WORDS=(inv "$1"); COMP_CWORD=1; '
+        'COMP_LINE="inv $1"; COMP_POINT=${#COMP_LINE}; _complete_invoke inv "$1" inv; echo "${COMPREPLY[@]}"'
+    )
+    found = {}
+    for typed in ("dep", "workspace.st"):
+        done = subprocess.run(
+            ["/bin/bash", "-c", ask, "bash", typed],
+            cwd=ROOT, env=environment({"PATH": f"{tmp_path}:/usr/bin:/bin"}), capture_output=True, text=True,
+            timeout=60, check=True,
+        )  # fmt: skip
+        found[typed] = set(done.stdout.split())
+    assert found == {"dep": {"deploy"}, "workspace.st": {"workspace.start", "workspace.status", "workspace.stop"}}
