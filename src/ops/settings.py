@@ -112,6 +112,7 @@ class Rollout(_Section):
     lease_minutes: Annotated[float, Field(gt=0)] = 15
     live_metrics: bool = True
     metrics_lag_seconds: Annotated[float, Field(ge=0)] = 180
+    history_minutes: Annotated[int, Field(ge=0, le=1440)] = 60
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Rollout:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import actions, console, deployments, endpoints, models, traffic, wait, workspace
 from ops.errors import OpsError, UsageError
-from ops.rollout import ledger, machine, moves, report, watch
+from ops.evidence import Counts
+from ops.rollout import history, ledger, machine, moves, report, watch
 from ops.rollout.ledger import Ledger
 from ops.rollout.live import Live
 from ops.rollout.monitor import Monitor
 from ops.rollout.position import Position
-from ops.rollout.probes import Block, Prober
+from ops.rollout.probes import ERROR, Block, Prober
 from ops.rollout.record import Record
 
 if TYPE_CHECKING:
+    from azure.ai.ml.entities import OnlineDeployment
+
     from ops.project import Project
 
 T = TypeVar("T")
@@ -60,8 +63,10 @@ def go(
     models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
     rate = pairs_per_second or project.settings.rollout.probes_per_second
     prober = Prober(_outlast(lambda: project.address), project.sample, project.live_rows)
+    lag = project.settings.metrics_lag_seconds
     slow_seconds = project.settings.rollout.slow_ms / 1000
-    live = _outlast(lambda: _live(project, prober))
+    monitor = _outlast(lambda: _monitor(project))
+    live = None if monitor is None else Live(monitor.requests, prober.sent, lag, time.time())
 
     def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
         assert now.old is not None
@@ -71,8 +76,11 @@ def go(
         if live is not None:
             yield from _whole_minutes(live, now)
 
+    def past(now: Position) -> Mapping[str, Counts]:
+        return {} if monitor is None or now.old is None else _past(project, monitor, now.old, there[now.old])
+
     try:
-        rollout = machine.Rollout(project.client, plan, collect, told)
+        rollout = machine.Rollout(project.client, plan, collect, told, past)
         ended = rollout.go(lambda slot: _outlast(lambda: project.test(slot)), force=force)
     finally:
         if screen is not None:
@@ -90,14 +98,32 @@ def _outlast(call: Callable[[], T]) -> T:
     return wait.retrying(call, what="the workspace", deadline_seconds=_OPENING_SECONDS)
 
 
-def _live(project: Project, prober: Prober) -> Live | None:
-    """Return the live requests as evidence, from the next whole minute on; None when they are not to be asked for."""
+def _monitor(project: Project) -> Monitor | None:
+    """Return where the endpoint's live requests are counted; None when they are not to be asked for."""
     if not project.settings.rollout.live_metrics:
         return None
     endpoint = endpoints.get(project.client, project.endpoint)
     client = workspace.metrics_client(project.settings, str(endpoint.location))
-    monitor = Monitor(client, str(endpoint.id))
-    return Live(monitor.requests, prober.sent, project.settings.metrics_lag_seconds, time.time())
+    return Monitor(client, str(endpoint.id))
+
+
+def _past(project: Project, monitor: Monitor, slot: str, deployed: OnlineDeployment) -> Mapping[str, Counts]:
+    """Return how often the old deployment failed of late; {} when that cannot be read, which costs some speed only."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        found = history.of(
+            monitor.requests,
+            slot,
+            moment=time.time(),
+            minutes=project.settings.rollout.history_minutes,
+            lag_seconds=project.settings.metrics_lag_seconds,
+            deployed=deployments.deployed_at(deployed),
+        )
+    except AzureError as fault:
+        console.say(f"the past of {slot} cannot be read, its rate is learned on the way: {str(fault).splitlines()[0]}")
+        return {}
+    return {ERROR: found}
 
 
 def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:

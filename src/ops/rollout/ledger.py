@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ops import lineage, wait
-from ops.evidence import Evidence, Policy
+from ops.evidence import Counts, Evidence, Policy
 
 RUNNING, DONE, ROLLED_BACK, PAUSED = "running", "done", "rolled back", "paused"
 
@@ -31,9 +31,14 @@ class Ledger:
     taken_up: float = field(default_factory=wait.clock, compare=False)  # when this run took the step up
 
     @staticmethod
-    def start(identity: str, policy: Policy) -> Ledger:
-        """Return the ledger of a rollout that is about to begin."""
-        return Ledger(identity, 0, now(), 0.0, RUNNING, 0, Evidence.start(policy))
+    def start(identity: str, policy: Policy, history: Mapping[str, Counts] | None = None) -> Ledger:
+        """Return the ledger of a rollout that is about to begin; `history`: what the old deployment did, by metric."""
+        return Ledger(identity, 0, now(), 0.0, RUNNING, 0, Evidence.start(policy, history))
+
+    @property
+    def is_new(self) -> bool:
+        """Return whether nothing was set or judged yet."""
+        return not self.step and not self.requests
 
     def at_step(self, step: int) -> Ledger:
         """Return the ledger at a step; unchanged when it is there already, so that a resumed step keeps its time."""

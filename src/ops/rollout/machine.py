@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
 
 from ops import deployments, endpoints, lineage, traffic, wait
 from ops.errors import Paused, Refused, RolledBack
-from ops.evidence import Policy, Verdict
+from ops.evidence import Counts, Policy, Verdict
 from ops.rollout import ledger, moves
 from ops.rollout.hold import Hold
 from ops.rollout.ledger import Ledger
@@ -57,6 +57,7 @@ class Watch(Protocol):
 
 # Evidence of both deployments, for so many seconds, after what the ledger says was seen.
 Collect = Callable[[Position, Ledger, float], Iterator[Block]]
+History = Callable[[Position], Mapping[str, Counts]]  # what the old deployment did before, by metric
 
 
 def decide(verdict: Verdict, seconds: float, requests: int, plan: Plan) -> Decision:
@@ -74,12 +75,15 @@ def decide(verdict: Verdict, seconds: float, requests: int, plan: Plan) -> Decis
 class Rollout:
     """One run of the state machine. `go` is all there is to call."""
 
-    def __init__(self, client: MLClient, plan: Plan, collect: Collect, watch: Watch) -> None:
-        """Work on `plan.endpoint`, with evidence from `collect`, telling `watch`."""
+    def __init__(
+        self, client: MLClient, plan: Plan, collect: Collect, watch: Watch, history: History | None = None
+    ) -> None:
+        """Work on `plan.endpoint`, with evidence from `collect`, telling `watch`; `history` is asked at the start."""
         self._client = client
         self._plan = plan
         self._collect = collect
         self._watch = watch
+        self._history = history
         self._hold = Hold(
             client, plan.endpoint, lease_seconds=plan.lease_seconds, deadline_seconds=plan.deadline_seconds
         )
@@ -103,6 +107,8 @@ class Rollout:
         self._kept = ledger.read(tags, now.identity, self._plan.policy)
         if force and self._kept.evidence.verdict().answer == "bad":
             self._kept = Ledger.start(now.identity, self._plan.policy)
+        if self._kept.is_new and self._history is not None:
+            self._kept = Ledger.start(now.identity, self._plan.policy, self._history(now))
         self._hold.take(endpoint, force=force)
         try:
             self._watch.begin(now, self._kept)
