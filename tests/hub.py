@@ -197,9 +197,13 @@ class Hub:
 
     def dispatch(self, **inputs: str) -> Run:
         """Start the deployment workflow as a person does on GitHub's page, and return its finished run."""
-        typed = {name.replace("_", "-"): value for name, value in inputs.items()}
-        with self._act("workflow_dispatch", "07-deploy-model.yml", typed, {}) as run:
+        with self.dispatched({}, **inputs) as run:
             return run.finish()
+
+    def dispatched(self, variables: Mapping[str, str], **inputs: str) -> AbstractContextManager[Run]:
+        """Start it and go on beside it; `variables` are in the environment of its steps."""
+        typed = {name.replace("_", "-"): value for name, value in inputs.items()}
+        return self._act("workflow_dispatch", "07-deploy-model.yml", typed, variables)
 
     @contextmanager
     def _act(self, event: str, workflow: str, inputs: Mapping[str, str], variables: Mapping[str, str]) -> Iterator[Run]:

@@ -212,6 +212,21 @@ def test_row_26_a_cleanup_by_hand(hub: Hub) -> None:
     assert hub.traffic() == {"blue": 100}
 
 
+def test_row_24_the_way_back_does_not_wait_for_a_rollout(hub: Hub) -> None:
+    """FLOW 24: a rollback beside a rollout that runs: it takes effect at once, and the rollout gives way, paused."""
+    release(hub, "from good_score import init, run\n\n__all__ = ['init', 'run']\n# again\n", "One more release")
+    slowly = {"INVOKE_ROLLOUT_BAKE_SECONDS": "600.0", "INVOKE_ROLLOUT_CHECKPOINT_SECONDS": "1.0"}
+    with hub.dispatched(slowly, action="rollout", dry_run="false") as rollout:
+        assert rollout.read_until(lambda record: "green 10 %" in str(record.get("msg"))), rollout.said
+        back = hub.dispatch(action="rollback", dry_run="false")
+        rollout.finish()
+    assert back.jobs == {"endpoint": "success"}, back.said
+    assert rollout.jobs == {"endpoint": "failure"}, rollout.said
+    assert rollout.outputs("Roll out")["result"] == "paused"
+    assert BACK not in rollout.steps("endpoint")
+    assert hub.traffic() == {"blue": 100, "green": 0}
+
+
 def test_row_24_a_rollout_that_goes_wrong_is_put_back_once(hub: Hub) -> None:
     """FLOW 24: the task rolls back by itself; the step for failures stays away, so that the evidence stays."""
     release(hub, (ROOT / "demo/flaky/score.py").read_text(), "A flaky release")
