@@ -1,0 +1,138 @@
+// The endpoint: the split, both colours with their health, and what they answer, live.
+
+import { bar, rollback, shift } from "./act.js";
+import { call } from "./api.js";
+import { Chart, beats, line } from "./charts.js";
+import { slotColour, slotStyle } from "./colour.js";
+import { badge, copy, empty, fill, h, icon } from "./dom.js";
+import { kind, ms, rate, since } from "./words.js";
+
+const SHOWN_SECONDS = 300;
+const [RATE, FAULTS, P50, , P99] = [0, 1, 2, 3, 4];
+
+export function endpointView() {
+  const head = h("div"), split = h("section", { "aria-label": "Traffic" }), cards = h("section", { class: "cards", "aria-label": "Deployments" });
+  const charts = h("section", { class: "charts", "aria-label": "Live" });
+  const root = h("div", { class: "view" }, head, split, cards, charts);
+  let drawn = [];
+  let slots = "";
+
+  const draw = (known) => {
+    const names = known.endpoint.deployments.map((each) => each.name).sort();
+    if (names.join() === slots) return;
+    slots = names.join();
+    drawn.forEach((each) => each.end());
+    const coloured = names.map((name) => [name, slotColour(name)]);
+    const both = coloured.flatMap(([name, colour]) => [[`${name} p50`, colour], [`${name} p99`, colour, true]]);
+    drawn = [
+      new Chart("Requests a second", "Requests a second of each deployment, the last five minutes",
+        beats(() => names.map((name) => line(name, slotColour(name), { fill: `${slotColour(name)}22` })), ""), coloured),
+      new Chart("Latency", "Median and 99th percentile of the latency of each deployment, the last five minutes",
+        beats(() => names.flatMap((name) => [line(`${name} p50`, slotColour(name)), line(`${name} p99`, slotColour(name), { dash: [4, 4], width: 1.5 })]), " ms"), both),
+      new Chart("Faults a second", "Answers of 5xx, 424 and 408 a second of each deployment, the last five minutes",
+        beats(() => names.map((name) => line(name, slotColour(name))), ""), coloured),
+    ];
+    charts.replaceChildren(...drawn.map((each) => each.root));
+  };
+
+  const beat = (known) => {
+    if (!known.endpoint) return;
+    const found = (known.beats[known.endpoint.name] ?? []).slice(-SHOWN_SECONDS);
+    const names = slots.split(",").filter(Boolean);
+    const times = found.map((each) => each.t);
+    const now = times.at(-1) ?? Date.now() / 1000;
+    // Two looks at least, so that an empty chart has its axes.
+    if (times.length < 2) times.splice(0, times.length, now - 1, now);
+    const column = (name, which, none) => times.map((_, index) => found[index]?.of[name]?.[which] ?? none);
+    drawn[0]?.set([times, ...names.map((name) => column(name, RATE, 0))]);
+    drawn[1]?.set([times, ...names.flatMap((name) => [column(name, P50, null), column(name, P99, null)])]);
+    drawn[2]?.set([times, ...names.map((name) => column(name, FAULTS, 0))]);
+    // The figures on the cards are of the last five seconds: those of one second jump.
+    for (const name of names) figures(cards, name, found.slice(-5).map((each) => each.of[name]));
+  };
+
+  return {
+    root, beat,
+    past: beat,
+    update(known) {
+      const endpoint = known.endpoint;
+      if (!endpoint) {
+        fill(root, "none", () => empty("No endpoint yet", h("span", {}, h("code", {}, "inv deploy"), " makes one, and puts the newest model there."),
+          h("span", {}, h("code", {}, "inv demo"), " tells the whole story.")));
+        return;
+      }
+      fill(head, [endpoint.name, endpoint.state, endpoint.scoring_uri, endpoint.deployments.length, endpoint.traffic], () => heading(endpoint));
+      fill(split, [endpoint.traffic, endpoint.mirror], () => traffic(endpoint));
+      if (fill(cards, [endpoint.deployments, endpoint.traffic, endpoint.new, known.health[endpoint.name], endpoint.rolled_back], () =>
+        endpoint.deployments.map((each) => card(endpoint, each, known.health[endpoint.name]?.[each.name] ?? [])))) slots = slots && "";
+      draw(known);
+      beat(known);
+    },
+    end() { drawn.forEach((each) => each.end()); },
+  };
+}
+
+function heading(endpoint) {
+  const address = endpoint.scoring_uri;
+  return h("div", { class: "heading" },
+    h("div", {}, h("h1", {}, endpoint.name, " ", badge(endpoint.state, kind(endpoint.state))),
+      h("p", { class: "dim address" }, h("code", {}, address),
+        h("button", { type: "button", class: "icon small", "aria-label": "Copy the address", title: "Copy the address", data: { key: "address" }, on: { click: () => copy(address, "address") } }, icon("copy")))),
+    h("div", { class: "buttons" },
+      h("button", { type: "button", data: { key: "shift" }, disabled: !endpoint.deployments.length, on: { click: () => shift(endpoint) } }, icon("shift"), "Shift traffic"),
+      h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: endpoint.deployments.length < 2, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back")));
+}
+
+function traffic(endpoint) {
+  const copies = Object.entries(endpoint.mirror).filter(([, share]) => share);
+  return [h("h2", {}, "Traffic"), h("div", { class: "split" }, bar(endpoint.traffic)),
+    copies.length ? h("p", { class: "dim" }, copies.map(([slot, share]) => `${slot} gets copies of ${share} % of the requests; nobody sees its answers to them.`)) : null];
+}
+
+function card(endpoint, each, up) {
+  const share = endpoint.traffic[each.name] ?? 0;
+  const bad = (endpoint.rolled_back ?? "").startsWith(`${each.name} of ${each.tags.deployed_at}`);
+  const role = endpoint.deployments.length < 2 ? null : each.name === endpoint.new ? "newer" : "older";
+  const said = h("pre", { class: "log", tabindex: "0", "aria-label": `Log of ${each.name}` }, "");
+  const read = async (event) => {
+    if (!event.target.open) return;
+    try {
+      said.textContent = (await call("GET", `endpoints/${encodeURIComponent(endpoint.name)}/logs/${encodeURIComponent(each.name)}`)).text || "It has said nothing.";
+    } catch (fault) {
+      said.textContent = fault.message;
+    }
+    said.scrollTop = said.scrollHeight;
+  };
+  return h("article", { class: "card", style: slotStyle(each.name), data: { slot: each.name } },
+    h("header", {}, h("h3", {}, h("i", { class: "dot" }), each.name), role ? h("span", { class: "dim" }, role) : null,
+      h("span", { class: "push" }, badge(bad ? "rolled back" : each.state, bad ? "bad" : kind(each.state)))),
+    h("p", { class: "model" }, each.model),
+    h("dl", { class: "figures" },
+      [["traffic", `${share} %`], ["requests/s", "0", "rate"], ["p50", "–", "p50"], ["p99", "–", "p99"], ["faults/s", "0", "faults"]].map(([name, value, key]) =>
+        h("div", {}, h("dt", {}, name), h("dd", { data: { figure: key ?? "share" } }, value)))),
+    h("p", { class: "dim small" }, health(up), ` · deployed `, h("time", { datetime: each.deployed, title: each.deployed }, since(each.deployed))),
+    h("details", { data: { key: `log-${each.name}` }, on: { toggle: read } }, h("summary", {}, "Log"), said));
+}
+
+function health(up) {
+  const well = up.filter(Boolean).length;
+  return h("span", { class: "health", title: `${well} of ${up.length} instances answer` },
+    up.map((each) => h("i", { class: each ? "up" : "down" })), ` ${well} of ${up.length} ${up.length === 1 ? "instance" : "instances"} up`);
+}
+
+function figures(cards, name, recent) {
+  const place = [...cards.children].find((each) => each.dataset.slot === name);
+  if (!place) return;
+  const told = recent.filter(Boolean);
+  const mean = (which) => (recent.length ? told.reduce((sum, each) => sum + each[which], 0) / recent.length : 0);
+  const last = told.at(-1);
+  const set = (key, value, bad = false) => {
+    const spot = place.querySelector(`[data-figure="${key}"]`);
+    spot.textContent = value;
+    spot.classList.toggle("bad", bad);
+  };
+  set("rate", rate(mean(RATE)));
+  set("faults", rate(mean(FAULTS)), mean(FAULTS) > 0);
+  set("p50", ms(last?.[P50]));
+  set("p99", ms(last?.[P99]));
+}
