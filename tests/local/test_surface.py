@@ -14,10 +14,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 @pytest.fixture(scope="module")
 def ended(ml_client: Any) -> Any:
     """A job that has printed a line and ended."""
-    job = command(
-        command="echo said by the job", environment="azureml:AzureML-sklearn-1.5@latest", compute="cpu-cluster"
-    )
-    job.environment = "AzureML-sklearn-1.5:1"
+    job = command(command="echo said by the job", environment="AzureML-sklearn-1.5@latest", compute="cpu-cluster")
     made = ml_client.jobs.create_or_update(job)
     ml_client.jobs.stream(made.name)
     return made
@@ -32,6 +29,18 @@ def test_a_job_streams_to_its_end(ml_client: Any, ended: Any) -> None:
 def test_a_job_shows_its_services(ml_client: Any, ended: Any) -> None:
     """No interactive service runs in a job here, and asking is no error."""
     assert not ml_client.jobs.show_services(ended.name)
+
+
+def test_a_job_has_no_children(ml_client: Any, ended: Any) -> None:
+    """Only a pipeline has."""
+    assert list(ml_client.jobs.list(parent_job_name=ended.name)) == []
+
+
+def test_a_job_is_validated(ml_client: Any) -> None:
+    """The SDK judges by itself: a good one passes, and one that names no environment does not."""
+    good = command(command="true", environment="AzureML-sklearn-1.5@latest", compute="cpu-cluster")
+    assert ml_client.jobs.validate(good).passed
+    assert not ml_client.jobs.validate(command(command="true", compute="cpu-cluster")).passed
 
 
 def test_a_job_is_deleted(ml_client: Any, ended: Any) -> None:
@@ -86,11 +95,33 @@ def test_a_compute_is_updated(ml_client: Any) -> None:
     assert ml_client.compute.get("sized").max_instances == 7
 
 
+def test_this_machine_is_the_one_size_and_has_no_quota(ml_client: Any) -> None:
+    """So nothing is short."""
+    assert [size.name for size in ml_client.compute.list_sizes()] == ["LOCAL"]
+    assert list(ml_client.compute.list_usage()) == []
+
+
+def test_curated_environments_are_there(ml_client: Any) -> None:
+    """Any name of theirs is, under the number that was asked for; a user's own name is not made up."""
+    found = ml_client.environments.get("AzureML-sklearn-1.5", version="7")
+    assert (found.version, found.image) == ("7", "mcr.microsoft.com/azureml/curated/sklearn-1.5:7")
+    assert ml_client.environments.get("AzureML-sklearn-1.5", label="latest").version == "1"
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.environments.get("sklearn-1.5", version="7")
+
+
 def test_the_workspace_is_there(ml_client: Any) -> None:
     """By its own name and no other."""
     assert ml_client.workspaces.get(ml_client.workspace_name).location == "local"
     with pytest.raises(ResourceNotFoundError):
         ml_client.workspaces.get("another")
+
+
+@pytest.mark.parametrize("scope", ["resource_group", "subscription"])
+def test_the_workspace_is_listed(ml_client: Any, scope: str) -> None:
+    """It is the only one of its group and of its subscription."""
+    assert [each.name for each in ml_client.workspaces.list(scope=scope)] == [ml_client.workspace_name]
+    assert list(ml_client.workspaces.list(scope=scope, filtered_kinds=["hub"])) == []
 
 
 def test_endpoints_are_listed(ml_client: Any) -> None:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from local.catalog import curated
 from local.catalog.locations import Locator
 from local.errors import Conflict, Invalid, NotFound
 from local.storage.store import Document, Store
@@ -38,9 +39,9 @@ class Assets:
         """Return one version, and the newest one that is not archived for the label "latest"."""
         if version == "latest":
             found = self.store.find(kind, name=name, archived=False, limit=1)
-            document = found[0] if found else None
+            document = found[0] if found else curated.version(kind, name)
         else:
-            document = self.store.get(kind, name, version)
+            document = self.store.get(kind, name, version) or curated.version(kind, name, version)
         if document is None:
             word = _WORD[kind]
             raise NotFound(word, f"{word} with name: {name} and version: {version} not found.")
@@ -140,7 +141,7 @@ class Assets:
             if body.get("jobName") is None and uri.startswith("azureml://jobs/"):
                 body["jobName"] = uri.split("/")[3]
         elif kind == "data":
-            body["dataUri"] = self.locator.long_uri(str(body.get("dataUri", "")))
+            body["dataUri"] = self.locator.data_uri(str(body.get("dataUri", "")))
         elif kind == "codes":
             # The port may be another tomorrow, so the address is kept as container and path.
             location = self.locator.resolve(str(body.pop("codeUri", "")))
@@ -199,7 +200,9 @@ def list_versions(assets: Assets, kind: str, call: Call) -> Reply:
         )
 
     def matching(after: int | None, limit: int) -> list[Document]:
-        return [document for document in fetch(after, limit) if _has_tags(document, wanted)]
+        found = fetch(after, limit)
+        theirs = None if found or after is not None else curated.version(kind, call["name"])
+        return [document for document in (found or ([theirs] if theirs else [])) if _has_tags(document, wanted)]
 
     return page(call, assets.place.control, matching, assets.render)
 
@@ -212,7 +215,7 @@ def _has_tags(document: Document, wanted: list[str]) -> bool:
 
 
 def get_container(assets: Assets, kind: str, call: Call) -> Reply:
-    document = assets.store.get(f"{kind}.container", call["name"])
+    document = assets.store.get(f"{kind}.container", call["name"]) or curated.container(kind, call["name"])
     if document is None:
         raise NotFound(_WORD[kind], f"{_WORD[kind]} container with name: {call['name']} not found.")
     return Reply(body=assets.render_container(kind, document))

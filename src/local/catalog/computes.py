@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import psutil
+
 from local.errors import Conflict, Invalid, NotFound, Unsupported
 from local.storage.store import Store
 from local.wire.call import Call, Json, Reply
@@ -95,3 +99,26 @@ def delete_compute(computes: Computes, call: Call) -> Reply:
     if call["name"] in GIVEN:
         raise Conflict(f"Compute {call['name']} is part of the local workspace and cannot be deleted.")
     return Reply(200 if computes.store.delete("computes", call["name"]) else 204)
+
+
+def list_sizes(call: Call) -> Reply:
+    """Answer the one size that there is: this machine, which no quota limits."""
+    memory = round(psutil.virtual_memory().total / (1 << 30), 1)
+    size = {
+        "name": "LOCAL",
+        "family": "local",
+        "vCPUs": os.cpu_count() or 1,
+        "gpus": 0,
+        "osVhdSizeMB": 0,
+        "maxResourceVolumeMB": 0,
+        "memoryGB": memory,
+        "lowPriorityCapable": False,
+        "premiumIO": False,
+        "supportedComputeTypes": ["AmlCompute"],
+    }
+    return Reply(body={"value": [size]})
+
+
+def list_usages(call: Call) -> Reply:
+    """Answer no usage, for there is no quota."""
+    return Reply(body={"value": []})

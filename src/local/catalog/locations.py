@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from local.errors import Invalid, NotFound
+from local.errors import Invalid, NotFound, Unsupported
 from local.storage.store import Store
 from local.wire.place import Place
 
@@ -20,6 +20,7 @@ _JOB = re.compile(
 _ASSET_ID = re.compile(
     r"(?:azureml:)?/subscriptions/.*/(?P<kind>data|models)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.I
 )
+_ELSEWHERE = re.compile(r"(https?|wasbs?|abfss?|adl)://[^/]")
 _ASSET_NAME = re.compile(r"azureml:(?P<name>[^:/@]+):(?P<version>[^:/@]+)")
 
 
@@ -47,6 +48,7 @@ class Locator:
         Raises:
             Invalid: the form is unknown, or the address is elsewhere.
             NotFound: it names a datastore, job or asset that does not exist.
+            Unsupported: it is in a datastore whose files are not here.
         """
         if match := _DATASTORE.fullmatch(uri):
             return self._in_datastore(match["store"], unquote(match["path"]))
@@ -63,10 +65,26 @@ class Locator:
     def long_uri(self, uri: str, kind: str = "data") -> str:
         """Return the long datastore form, which is what the service stores and shows."""
         location = self.resolve(uri, kind)
-        return self.place.datastore_uri(location.datastore, location.path)
+        # A folder may be written with a slash at its end, and is shown as it was written.
+        end = "/" if location.path and uri.endswith("/") else ""
+        return self.place.datastore_uri(location.datastore, location.path + end)
+
+    def data_uri(self, uri: str) -> str:
+        """Return what a data asset shows: the long form, or the uri as it is when the data lies elsewhere.
+
+        The service does not look there when the asset is made; a job that reads from there is refused.
+        """
+        match = _DATASTORE.fullmatch(uri)
+        if match and self.store.get("datastores", match["store"]) is not None:
+            return self.place.datastore_uri(match["store"], unquote(match["path"]))
+        if _ELSEWHERE.match(uri) and not uri.startswith(self.place.control):
+            return uri
+        return self.long_uri(uri)
 
     def _in_datastore(self, name: str, path: str) -> Location:
         container = self.place.container_of(name)
+        if container is None and self.store.get("datastores", name) is not None:
+            raise Unsupported(f"files in datastore {name}: they lie in a storage account, not in this workspace")
         if container is None:
             raise NotFound("Datastore", f"Datastore with name {name} not found.")
         return Location(name, container, path.strip("/"))

@@ -1,13 +1,10 @@
-"""The workspace itself and its datastores."""
+"""The workspace itself: as a resource, in the lists of its group and subscription, and where its services are."""
 
 from __future__ import annotations
 
-from local.errors import NotFound
 from local.wire.call import Call, Json, Reply
-from local.wire.guard import Guard
-from local.wire.place import STORAGE_SUFFIX, Place
+from local.wire.place import Place
 
-_STORES = ("workspaceblobstore", "workspaceartifactstore")
 # There is no user to name and no time that matters: the workspace exists as long as its folder does.
 _BORN = "2024-01-01T00:00:00+00:00"
 _SYSTEM = {
@@ -20,8 +17,7 @@ _SYSTEM = {
 }
 
 
-def get_workspace(place: Place, call: Call) -> Reply:
-    """Answer GET of the workspace."""
+def _workspace(place: Place) -> Json:
     group = f"/subscriptions/{place.subscription_id}/resourceGroups/{place.resource_group}/providers"
     properties: Json = {
         "friendlyName": place.workspace_name,
@@ -39,7 +35,7 @@ def get_workspace(place: Place, call: Call) -> Reply:
         "discoveryUrl": f"{place.control}/discovery",
         "mlFlowTrackingUri": f"{place.control}/mlflow/v1.0{place.id}",
     }
-    body = {
+    return {
         "id": place.id,
         "name": place.workspace_name,
         "type": "Microsoft.MachineLearningServices/workspaces",
@@ -51,7 +47,16 @@ def get_workspace(place: Place, call: Call) -> Reply:
         "properties": properties,
         "systemData": _SYSTEM,
     }
-    return Reply(body=body)
+
+
+def get_workspace(place: Place, call: Call) -> Reply:
+    return Reply(body=_workspace(place))
+
+
+def list_workspaces(place: Place, call: Call) -> Reply:
+    """Answer the one workspace that there is, unless only kinds are asked for that it is not."""
+    kinds = call.query.get("kind", "").lower()
+    return Reply(body={"value": [_workspace(place)] if not kinds or "default" in kinds.split(",") else []})
 
 
 def get_discovery(place: Place, call: Call) -> Reply:
@@ -59,42 +64,3 @@ def get_discovery(place: Place, call: Call) -> Reply:
     return Reply(
         body={"api": place.control, "history": place.control, "studio": place.control, "mlflow": place.control}
     )
-
-
-def _datastore(place: Place, name: str) -> Json:
-    container = place.container_of(name)
-    if container is None:
-        raise NotFound("Datastore", f"Datastore with name {name} not found (there are {', '.join(_STORES)}).")
-    return {
-        "id": f"{place.id}/datastores/{name}",
-        "name": name,
-        "type": "Microsoft.MachineLearningServices/workspaces/datastores",
-        "properties": {
-            "description": None,
-            "tags": {},
-            "properties": {},
-            "isDefault": name == _STORES[0],
-            "credentials": {"credentialsType": "Sas"},
-            "datastoreType": "AzureBlob",
-            "accountName": place.account,
-            "containerName": container,
-            "endpoint": STORAGE_SUFFIX,
-            "protocol": "https",
-            "serviceDataAccessAuthIdentity": "None",
-        },
-        "systemData": _SYSTEM,
-    }
-
-
-def get_datastore(place: Place, call: Call) -> Reply:
-    return Reply(body=_datastore(place, call["name"]))
-
-
-def list_datastores(place: Place, call: Call) -> Reply:
-    names = _STORES[:1] if call.query.get("isDefault", "").lower() == "true" else _STORES
-    return Reply(body={"value": [_datastore(place, name) for name in names]})
-
-
-def list_datastore_secrets(place: Place, guard: Guard, call: Call) -> Reply:
-    container = _datastore(place, call["name"])["properties"]["containerName"]
-    return Reply(body={"secretsType": "Sas", "sasToken": guard.sas(container)})

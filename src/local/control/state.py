@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.catalog.assets import Assets
 from local.catalog.computes import Computes
+from local.catalog.datastores import Datastores
 from local.catalog.locations import Locator
 from local.control.faults import Faults
 from local.routing.router import Router
@@ -50,6 +51,7 @@ class State:
     blobs: Blobs
     locator: Locator
     assets: Assets
+    datastores: Datastores
     operations: Operations
     jobs: Jobs
     runner: Runner
@@ -107,6 +109,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
         blobs=blobs,
         locator=locator,
         assets=assets,
+        datastores=Datastores(place, store, guard),
         operations=operations,
         jobs=jobs,
         runner=Runner(folder, jobs, workbench, settings.max_instances),

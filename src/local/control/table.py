@@ -6,16 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from local.catalog import assets, computes, workspace
+from local.catalog import assets, computes, datastores, workspace
 from local.control import faults, monitor, overview
 from local.control.state import State
 from local.serving import deployer, deployments, endpoints
 from local.training import history, jobs, tracking
 from local.wire import operations
 from local.wire.call import Call, Reply
+from local.wire.place import PROVIDER
 
 Handler = Callable[[Call], Reply | Awaitable[Reply]]
 
+_PROVIDER = f"providers/{PROVIDER}"
+_LOCATION = f"/subscriptions/{{subscription}}/{_PROVIDER}/locations/{{location}}"
 _ASSETS = ("codes", "environments", "data", "models")
 
 
@@ -31,17 +34,19 @@ class Operation:
 
 def table(state: State) -> list[Operation]:
     """Return every operation that the local workspace does."""
+    subscription = f"/subscriptions/{state.place.subscription_id}"
+    listed = partial(workspace.list_workspaces, state.place)
     found = [
         Operation("Workspaces_Get", "GET", "", partial(workspace.get_workspace, state.place)),
-        Operation("Discovery_Get", "GET", "/discovery", partial(workspace.get_discovery, state.place)),
-        Operation("Datastores_List", "GET", "datastores", partial(workspace.list_datastores, state.place)),
-        Operation("Datastores_Get", "GET", "datastores/{name}", partial(workspace.get_datastore, state.place)),
-        Operation(
-            "Datastores_ListSecrets",
-            "POST",
-            "datastores/{name}/listSecrets",
-            partial(workspace.list_datastore_secrets, state.place, state.guard),
+        *(
+            Operation(f"Workspaces_ListBy{scope}", "GET", f"{base}/{_PROVIDER}/workspaces", listed)
+            for scope, base in (
+                ("ResourceGroup", f"{subscription}/resourceGroups/{state.place.resource_group}"),
+                ("Subscription", subscription),
+            )
         ),
+        Operation("Discovery_Get", "GET", "/discovery", partial(workspace.get_discovery, state.place)),
+        *_datastore_operations(state.datastores),
         *_compute_operations(state.jobs.computes),
         Operation(
             "CodeVersions_StartUpload",
@@ -67,6 +72,17 @@ def table(state: State) -> list[Operation]:
     return found + _job_operations(state) + _endpoint_operations(state) + _operation_operations(state)
 
 
+def _datastore_operations(own: datastores.Datastores) -> list[Operation]:
+    one = "datastores/{name}"
+    return [
+        Operation("Datastores_List", "GET", "datastores", partial(datastores.list_datastores, own)),
+        Operation("Datastores_Get", "GET", one, partial(datastores.get_datastore, own)),
+        Operation("Datastores_CreateOrUpdate", "PUT", one, partial(datastores.put_datastore, own)),
+        Operation("Datastores_Delete", "DELETE", one, partial(datastores.delete_datastore, own)),
+        Operation("Datastores_ListSecrets", "POST", f"{one}/listSecrets", partial(datastores.list_secrets, own)),
+    ]
+
+
 def _compute_operations(own: computes.Computes) -> list[Operation]:
     one = "computes/{name}"
     return [
@@ -74,6 +90,8 @@ def _compute_operations(own: computes.Computes) -> list[Operation]:
         Operation("Compute_Get", "GET", one, partial(computes.get_compute, own)),
         Operation("Compute_CreateOrUpdate", "PUT", one, partial(computes.put_compute, own)),
         Operation("Compute_Delete", "DELETE", one, partial(computes.delete_compute, own)),
+        Operation("VirtualMachineSizes_List", "GET", f"{_LOCATION}/vmSizes", computes.list_sizes),
+        Operation("Usages_List", "GET", f"{_LOCATION}/usages", computes.list_usages),
     ]
 
 
@@ -119,6 +137,7 @@ def _job_operations(state: State) -> list[Operation]:
         ),
         Operation("Runs_GetRunData", "POST", f"{runs}/rundata", partial(history.get_run_data, state.jobs)),
         Operation("Runs_Get", "GET", f"{runs}/runs/{{name}}", partial(history.get_run, state.jobs)),
+        Operation("Runs_GetChild", "GET", f"{runs}/runs/{{name}}/children", partial(history.list_children, state.jobs)),
         Operation(
             "RunServices_Get",
             "GET",
@@ -189,18 +208,17 @@ def _monitor_operations(state: State) -> list[Operation]:
 
 
 def _operation_operations(state: State) -> list[Operation]:
-    base = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
     return [
         Operation(
             "Operations_GetStatus",
             "GET",
-            f"{base}/mfeOperationsStatus/{{operation}}",
+            f"{_LOCATION}/mfeOperationsStatus/{{operation}}",
             partial(operations.get_status, state.operations),
         ),
         Operation(
             "Operations_GetResult",
             "GET",
-            f"{base}/mfeOperationResults/{{operation}}",
+            f"{_LOCATION}/mfeOperationResults/{{operation}}",
             partial(operations.get_result, state.operations),
         ),
     ]

@@ -8,6 +8,7 @@ import shutil
 import threading
 from pathlib import Path
 
+from local.catalog import curated
 from local.catalog.locations import Locator
 from local.errors import Invalid, LocalError, NotFound
 from local.storage.blobs import Blobs
@@ -41,9 +42,9 @@ class Materials:
         version = match["av"] or match["bv"]
         if version is None:
             found = self.store.find(kind, name=name, archived=False, limit=1)
-            document = found[0] if found else None
+            document = found[0] if found else curated.version(kind, name)
         else:
-            document = self.store.get(kind, name, version)
+            document = self.store.get(kind, name, version) or curated.version(kind, name, version)
         if document is None:
             word = kind.rstrip("s").capitalize()
             raise NotFound(word, f"{word} with name: {name} and version: {version or 'latest'} not found.")

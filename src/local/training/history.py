@@ -68,6 +68,11 @@ def get_run(jobs: Jobs, call: Call) -> Reply:
     return Reply(body=_run(jobs, jobs.get(call["name"])))
 
 
+def list_children(jobs: Jobs, call: Call) -> Reply:
+    """Answer the runs below a run: a command job has none, and neither has a run that is not there."""
+    return Reply(body={"value": []})
+
+
 def get_services(jobs: Jobs, call: Call) -> Reply:
     """Answer the interactive services on a node of a job: there are none here."""
     jobs.get(call["name"])

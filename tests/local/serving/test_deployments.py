@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,13 @@ def test_row_14_a_deployment_serves_its_model(site: Site) -> None:
     assert answer.status_code == 200
     assert answer.json() == {"who": "blue", "files": ["model/weights.txt"], "token": []}
     assert answer.headers["azureml-model-deployment"] == "blue"
+
+
+def test_the_sdk_invokes_it(site: Site, tmp_path: Path) -> None:
+    """invoke fetches the key by itself and gives the body as text."""
+    (tmp_path / "request.json").write_text("{}")
+    said = site.client.online_endpoints.invoke(site.name, request_file=str(tmp_path / "request.json"))
+    assert json.loads(said)["who"] == "blue"
 
 
 def test_row_13_an_update_keeps_what_was_read_before(site: Site) -> None:
