@@ -22,7 +22,7 @@ from ops import actions
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 Task = TypeVar("Task", bound=Callable[..., Any])
 _UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectTimeout"})
@@ -75,7 +75,7 @@ def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in pairs.items():
         table.add_row(name, _text(value))
-    _print(table)
+    show(table)
 
 
 def show_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -89,7 +89,7 @@ def show_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
-    _print(table)
+    show(table)
 
 
 def screen() -> Console:
@@ -102,8 +102,18 @@ def screen() -> Console:
     return Console(width=160, force_terminal=False, color_system=None, highlight=False, markup=False)
 
 
-def _print(what: object) -> None:
+def show(what: RenderableType) -> None:
+    """Print something that rich can draw."""
     screen().print(what)
+
+
+@contextmanager
+def in_place() -> Iterator[Callable[[RenderableType], None]]:
+    """Give the function that draws again what it drew before, in the same place of the terminal."""
+    from rich.live import Live
+
+    with Live(console=screen(), auto_refresh=False, vertical_overflow="crop") as shown:
+        yield lambda what: shown.update(what, refresh=True)
 
 
 def _text(value: object) -> str:

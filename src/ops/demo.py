@@ -12,7 +12,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, console, deployments, lineage, models, release, replay, traffic, training, workspace
+from ops import (
+    actions,
+    console,
+    deployments,
+    job_report,
+    lineage,
+    models,
+    release,
+    replay,
+    traffic,
+    training,
+    workspace,
+)
 from ops.console import say
 from ops.errors import OpsError, Refused, RolledBack, TestFailed, UsageError
 from ops.evidence import Verdict
@@ -116,7 +128,10 @@ def _train(project: Project, months: int | None) -> Model:
         vouching = training.gate(project.client, plan)
         say(f"dev job {vouching.name} vouches for this code; the person's yes was to run the demo")
         job = training.train(project.client, plan, training.PROD, say)
-    return project.register(str(job.name), force=False)
+    model = project.register(str(job.name), force=False)
+    page = job_report.write(project.client, project.root / job_report.REPORTS, job)
+    say(f"report: {page.relative_to(project.root)}")
+    return model
 
 
 def _deploy(project: Project, model: Model, code: Path | None = None) -> release.Decision:

@@ -23,7 +23,8 @@ SUCCEEDED = "Succeeded"
 _LOG_LINES = 200
 _SHOWN_LINES = 12
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?:: .*)?$", re.MULTILINE)
-_PROGRESS_SECONDS = 15.0
+_PROGRESS_SECONDS = 15.0  # between two lines in a log
+_LOOK_SECONDS = 1.0  # between two looks where somebody watches
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,18 @@ def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> No
 
 
 def create(
-    client: MLClient, slot: str, release: Release, *, deadline_seconds: float, say: Callable[[str], None]
+    client: MLClient,
+    slot: str,
+    release: Release,
+    *,
+    deadline_seconds: float,
+    say: Callable[[str], None],
+    now: Callable[[str], None] | None = None,
 ) -> OnlineDeployment:
     """Put the release into the slot and return the deployment once it is up.
 
-    A failed one that is there is deleted first: Azure does not mend it in place. Raises DeploymentFailed with the
-    container's log.
+    `now`, where somebody watches, is told the last line of the container's log. A failed deployment that is there is
+    deleted first: Azure does not mend it in place. Raises DeploymentFailed with the container's log.
     """
     from azure.ai.ml import load_online_deployment
     from azure.core.exceptions import HttpResponseError
@@ -109,8 +116,8 @@ def create(
     deployment.name, deployment.endpoint_name, deployment.model = slot, release.endpoint, release.model_id
     if release.code is not None:
         deployment.code_configuration.code = str(release.code.resolve())
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    deployment.tags = {**(deployment.tags or {}), **release.tags, lineage.DEPLOYED: now}
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    deployment.tags = {**(deployment.tags or {}), **release.tags, lineage.DEPLOYED: moment}
     try:
         with sdk_noise.quiet_upload():
             poller = wait.retrying(
@@ -118,7 +125,10 @@ def create(
                 what=f"deployment {slot}",
                 deadline_seconds=deadline_seconds,
             )
-        _follow(poller, slot, deadline_seconds, say)
+        if now is None:
+            _follow(poller, slot, deadline_seconds, _PROGRESS_SECONDS, say)
+        else:
+            _follow(poller, slot, deadline_seconds, _LOOK_SECONDS, _looking(client, release.endpoint, slot, now))
     except HttpResponseError as fault:
         if fault.status_code in (401, 403):
             raise
@@ -129,10 +139,14 @@ def create(
     return there
 
 
-def _follow(poller: Any, slot: str, deadline_seconds: float, say: Callable[[str], None]) -> None:
+def _looking(client: MLClient, endpoint: str, slot: str, now: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda said: now(logs(client, endpoint, slot, lines=1) or said)
+
+
+def _follow(poller: Any, slot: str, deadline_seconds: float, look_seconds: float, say: Callable[[str], None]) -> None:
     start = time.monotonic()
     while not poller.done():
-        poller.wait(timeout=_PROGRESS_SECONDS)
+        poller.wait(timeout=look_seconds)
         elapsed = time.monotonic() - start
         if not poller.done():
             say(f"{slot}: {poller.status()} ({wait.duration(elapsed)})")

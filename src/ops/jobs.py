@@ -72,19 +72,29 @@ def get(client: MLClient, name: str) -> Job:
         raise NotFound(f"there is no job {name}; inv status lists the newest") from None
 
 
-def watch(client: MLClient, name: str, *, poll_seconds: float, deadline_seconds: float, say: Say) -> Job:
+def watch(
+    client: MLClient, name: str, *, poll_seconds: float, deadline_seconds: float, say: Say, now: Say | None = None
+) -> Job:
     """Poll the job until it ends, saying each change of status; return it when it completed.
 
+    `now`, where somebody watches, is told the status and the last line of the log at each look.
     Raises JobFailed, with the job's own error and the end of its log, for any other end and at the deadline.
     """
+
+    def look() -> str:
+        found = status(client.jobs.get(name))
+        if now is not None:
+            now(f"{found}  {_last_line(client, name)}")
+        return found
+
     try:
         seen = wait.until(
-            lambda: status(client.jobs.get(name)),
-            lambda now: now in ENDED,
+            look,
+            lambda found: found in ENDED,
             what=f"job {name}",
             deadline_seconds=deadline_seconds,
             poll_seconds=poll_seconds,
-            changed=lambda now, elapsed: say(f"job {name}: {now} ({wait.duration(elapsed)})"),
+            changed=lambda found, elapsed: say(f"job {name}: {found} ({wait.duration(elapsed)})"),
         )
     except Timeout as late:
         raise JobFailed(f"{late}\n{log_end(client, name)}".strip()) from late
@@ -141,14 +151,19 @@ def read_lines(client: MLClient, name: str, output: str, file: str) -> list[str]
     return gzip.decompress(_read(client, name, output, file)).decode().splitlines()
 
 
-def _read(client: MLClient, name: str, output: str, file: str) -> bytes:
+def read_files(client: MLClient, name: str, output: str) -> dict[str, bytes]:
+    """Return the files of a finished job's `output` by their names, without the folders they are in."""
     get(client, name)
     with tempfile.TemporaryDirectory() as folder:
         client.jobs.download(name, output_name=output, download_path=folder)
-        found = sorted(Path(folder).rglob(file))
-        if not found:
-            raise NotFound(f"job {name}: its output {output} holds no {file}")
-        return found[0].read_bytes()
+        return {file.name: file.read_bytes() for file in sorted(Path(folder).rglob("*")) if file.is_file()}
+
+
+def _read(client: MLClient, name: str, output: str, file: str) -> bytes:
+    found = read_files(client, name, output)
+    if file not in found:
+        raise NotFound(f"job {name}: its output {output} holds no {file}")
+    return found[file]
 
 
 def cancel(client: MLClient, name: str) -> None:
@@ -176,6 +191,16 @@ def log_end(client: MLClient, name: str, lines: int = _LOG_LINES) -> str:
         return ""
     answer = requests.get(address, timeout=30)
     return "\n".join(answer.text.splitlines()[-lines:]) if answer.ok else ""
+
+
+def _last_line(client: MLClient, name: str) -> str:
+    """Return the last line of the log, "" when there is none or it cannot be read now: it is only shown."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return log_end(client, name, 1)
+    except (AzureError, NotFound, OSError):
+        return ""
 
 
 def _details(client: MLClient, name: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import deployments, endpoints, lineage, models, scoring, traffic
+from ops import deployments, endpoints, lineage, models, progress, scoring, traffic
 from ops.errors import Refused, UsageError
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def _create(client: MLClient, target: Target, model: Model, content: Mapping[str
         tags={**content, **origin},
         code=target.code,
     )
-    deployments.create(client, slot, release, deadline_seconds=target.deadline_seconds, say=say)
+    with progress.live(f"deployment {slot}") as now:
+        deployments.create(client, slot, release, deadline_seconds=target.deadline_seconds, say=say, now=now)
     say(f"{slot}: up with {content[lineage.MODEL]}")
 
 

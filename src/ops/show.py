@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, console, deployments, drift, endpoints, jobs, lineage, models, scoring, wait
+from ops import actions, console, deployments, endpoints, glance, job_report, jobs, lineage, models, scoring, wait
 from ops import status as state
 from ops.errors import NotFound, OpsError, Refused
+from ops.rollout import command as rollout_command
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
+    from rich.console import Group
 
     from ops import release
     from ops.project import Project
+
+_WATCH_SECONDS = 2.0
 
 
 def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any] | None:
@@ -35,7 +41,9 @@ def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any]
     stage = (done.tags or {}).get(lineage.STAGE)
     actions.summary(f"{stage} job", shown)
     actions.outputs({"job": done.name})
-    return {"job": done.name, "stage": stage, "metrics": metrics} if as_json else None
+    page = job_report.write(project.client, project.root / job_report.REPORTS, done).relative_to(project.root)
+    console.say(f"report: {page}")
+    return {"job": done.name, "stage": stage, "metrics": metrics, "report": str(page)} if as_json else None
 
 
 def model(registered: Model, *, as_json: bool = False) -> dict[str, Any] | None:
@@ -69,70 +77,69 @@ def checks(made: Sequence[scoring.Check], *, as_json: bool = False) -> list[dict
 
 
 def status(project: Project, *, as_json: bool, watch: bool) -> None:
-    """Show the state of everything, once or until Ctrl-C."""
+    """Show the state of everything, once or until Ctrl-C: in place on a terminal, else each time it changed."""
     names = project.settings.names
 
     def look() -> dict[str, Any]:
         seen = state.snapshot(project.client, endpoint=names.endpoint, model=names.model, experiment=names.experiment)
-        return {**seen, "drift": {column: round(index, 4) for column, index in project.drift().items()}}
+        moved = {column: round(index, 4) for column, index in project.drift().items()}
+        return {**seen, "drift": moved, "reports": _reports(project, seen)}
 
-    def draw(seen: dict[str, Any], elapsed: float = 0) -> None:
-        console.show_json(seen) if as_json else _status(seen)
+    if as_json:
+        _again(look, console.show_json, watch)
+    elif watch and console.watched():
+        with console.in_place() as draw:
+            _again(look, lambda seen: draw(_glance(seen)), watch, always=True)
+    else:
+        _again(look, _status, watch)
 
+
+def _again(
+    look: Callable[[], dict[str, Any]], draw: Callable[[dict[str, Any]], None], watch: bool, *, always: bool = False
+) -> None:
+    """Draw what is seen: once, or each time it changed (or each time, as ages grow) until Ctrl-C."""
     if not watch:
         draw(look())
         return
-    try:
+
+    def observe() -> tuple[float | None, dict[str, Any]]:
+        return (wait.clock() if always else None), look()
+
+    with suppress(KeyboardInterrupt):
         wait.until(
-            look, lambda seen: False, what="status", deadline_seconds=float("inf"), poll_seconds=2.0, changed=draw
+            observe,
+            lambda seen: False,
+            what="status",
+            deadline_seconds=float("inf"),
+            poll_seconds=_WATCH_SECONDS,
+            changed=lambda seen, elapsed: draw(seen[1]),
         )
-    except KeyboardInterrupt:
-        return
+
+
+def _glance(seen: Mapping[str, Any]) -> Group:
+    return glance.drawn(seen, datetime.now(UTC))
 
 
 def _status(seen: Mapping[str, Any]) -> None:
+    console.show(_glance(seen))
     endpoint = seen["endpoint"]
     pairs = {
         "workspace": seen["workspace"],
-        "model": f"{seen['model']['name']}:{seen['model']['latest']}" if seen["model"]["latest"] else "none registered",
         "endpoint": f"{endpoint['name']}: {endpoint['state']}",
-        "address": endpoint["scoring_uri"],
+        "model": seen["model"]["latest"] or "none registered",
+        "next": seen["next"],
     }
-    if seen["rolled_back"]:
-        pairs["rolled back"] = seen["rolled_back"]
-    console.show_pairs("status", pairs)
-    actions.summary("status", pairs | {"next": seen["next"]})
+    actions.summary("status", pairs)
     actions.summary_rows("deployments", seen["slots"])
-    if seen["slots"]:
-        console.show_rows("deployments", [_slot(slot) for slot in seen["slots"]])
-    if seen["jobs"]:
-        console.show_rows("jobs", [{key: job[key] for key in ("name", "stage", "status")} for job in seen["jobs"]])
-    if seen["drift"]:
-        console.show_pairs("drift of the live rows (population stability index)", _drift(seen["drift"]))
-    console.show_pairs("", {"next": seen["next"]})
 
 
-def _slot(slot: Mapping[str, Any]) -> dict[str, Any]:
-    note = "rolled back" if slot["rolled_back"] else f"mirrors {slot['mirror']} %" if slot["mirror"] else ""
-    return {
-        "slot": slot["slot"],
-        "traffic": f"{console.bar(slot['traffic'])} {slot['traffic']:>3} %",
-        "model": slot["model"],
-        "state": slot["state"],
-        "deployed": slot["deployed_at"][:19],
-        "": note,
-    }
-
-
-def _drift(indices: Mapping[str, float]) -> dict[str, str]:
-    """Return the columns that moved, each with what that asks for; one line when none did."""
-    moved = {column: index for column, index in indices.items() if index >= drift.LOOK}
-    if not moved:
-        return {"no column moved": f"the largest is {next(iter(indices))}, {max(indices.values()):.3f}"}
-    return {
-        column: f"{index:.2f}  {'retrain' if index >= drift.RETRAIN else 'worth a look'}"
-        for column, index in moved.items()
-    }
+def _reports(project: Project, seen: Mapping[str, Any]) -> list[str]:
+    """Return the pages that were written on this machine for the last rollout and the newest job that have one."""
+    written = (project.root / rollout_command.REPORTS).glob(f"{project.endpoint}-*.html")
+    pages = sorted(written, key=lambda page: page.stat().st_mtime)[-1:] if seen["last_rollout"] else []
+    jobs_pages = (project.root / job_report.REPORTS / f"{job['name']}.html" for job in seen["jobs"])
+    pages += [page for page in jobs_pages if page.exists()][:1]
+    return [page.relative_to(project.root).as_posix() for page in pages]
 
 
 def history(project: Project, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ops import deployments, endpoints, jobs, lineage, models, scoring, traffic
@@ -19,12 +19,17 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
     there = endpoints.find(client, endpoint)
     split = traffic.of(there) if there else traffic.Split({}, {})
     slots = deployments.listed(client, endpoint) if there else {}
-    newest = models.latest(client, model)
+    registered = models.versions(client, model)
+    newest = registered[-1] if registered else None
     mine = [job for job in jobs.listed(client, 50) if job.experiment_name == experiment]
     state: dict[str, Any] = {
         "workspace": client.workspace_name,
         "jobs": [_job(job) for job in mine[:5]],
-        "model": {"name": model, "latest": newest.version if newest else None},
+        "model": {
+            "name": model,
+            "latest": newest.version if newest else None,
+            "registered": _created(newest) if newest else None,
+        },
         "endpoint": {
             "name": endpoint,
             "state": deployments.state(there) if there else "not created",
@@ -42,6 +47,7 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
             }
             for slot, found in sorted(slots.items())
         ],
+        "last_rollout": _last_rollout(registered),
         "rolled_back": (there.tags or {}).get(lineage.ROLLED_BACK) if there else None,
     }
     return state | {"next": _next(state, [job for job in mine if (job.tags or {}).get(lineage.STAGE) == "prod"])}
@@ -69,7 +75,24 @@ def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
 
 def _job(job: Job) -> dict[str, Any]:
     tags = job.tags or {}
-    return {"name": job.name, "stage": tags.get(lineage.STAGE), "status": jobs.status(job), "studio": job.studio_url}
+    about = {"name": job.name, "stage": tags.get(lineage.STAGE), "status": jobs.status(job)}
+    return {**about, "created": _created(job), "studio": job.studio_url}
+
+
+def _created(resource: Job | Model) -> str | None:
+    """Return when it was made (ISO), None where the workspace does not say."""
+    context = resource.creation_context
+    return context.created_at.isoformat(timespec="seconds") if context and context.created_at else None
+
+
+def _last_rollout(registered: Sequence[Model]) -> dict[str, str] | None:
+    """Return how the newest rollout of any version ended, None before the first."""
+    ended = [
+        {"ended": when, "model": f"{version.name}:{version.version}", "how": how}
+        for version in registered
+        for when, how in models.outcomes(version).items()
+    ]
+    return max(ended, key=lambda each: each["ended"], default=None)
 
 
 def history(client: MLClient, *, endpoint: str, model: str) -> list[dict[str, Any]]:
@@ -82,10 +105,9 @@ def history(client: MLClient, *, endpoint: str, model: str) -> list[dict[str, An
 def _past(version: Model, serving: Mapping[str, str]) -> dict[str, Any]:
     tags = version.tags or {}
     name = f"{version.name}:{version.version}"
-    context = version.creation_context
     return {
         "model": name,
-        "registered": context.created_at.isoformat(timespec="seconds") if context and context.created_at else None,
+        "registered": _created(version),
         "job": tags.get(lineage.JOB),
         "git_commit": tags.get(lineage.GIT),
         "data": _span(tags),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import comparison, jobs, lineage, models
+from ops import comparison, jobs, lineage, models, progress
 from ops.errors import NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -59,9 +59,15 @@ def train(client: MLClient, plan: Plan, stage: str, say: Say, *, forced: bool = 
     job = jobs.submit(client, submission)
     say(f"job {job.name}: submitted from {plan.data[stage]}")
     try:
-        return jobs.watch(
-            client, str(job.name), poll_seconds=plan.poll_seconds, deadline_seconds=plan.deadline_seconds, say=say
-        )
+        with progress.live(f"job {job.name}") as now:
+            return jobs.watch(
+                client,
+                str(job.name),
+                poll_seconds=plan.poll_seconds,
+                deadline_seconds=plan.deadline_seconds,
+                say=say,
+                now=now,
+            )
     except KeyboardInterrupt:
         say(f"job {job.name} goes on without this command; inv cancel --job {job.name} ends it")
         raise

@@ -29,7 +29,7 @@ def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 5.4), dpi=150, layout="constrained")
+    figure = Figure(figsize=(4.8, 4.2), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", color=INK, fontsize=12)

@@ -5,38 +5,14 @@ from __future__ import annotations
 import html
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ops import page as pages
 from ops.rollout import plot
 from ops.rollout.position import Position
 from ops.rollout.record import Record
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0;
-  --harm: #bc4c00; --safety: #0a7a6c; --good: #116329; --bad: #b42318; --held: #7d4e00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9da7b3; --paper: #0d1117; --card: #161b22;
-  --line: #30363d; --harm: #f0883e; --safety: #3fc1b0; --good: #4ac26b; --bad: #ff7b72; --held: #e3b341; } }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 56rem;
-  margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .75rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-h3 { font-size: 1rem; margin: 1.25rem 0 .25rem; } p { margin: .5rem 0; }
-.outcome { border-left: .3rem solid var(--held); background: var(--card); padding: .6rem .9rem; border-radius: .25rem;
-  overflow-wrap: anywhere; }
-.complete { border-color: var(--good); } .rolled-back { border-color: var(--bad); }
-.dim, figcaption { color: var(--dim); font-size: .9rem; } figure { margin: 0; } .wide { overflow-x: auto; }
-table { border-collapse: collapse; min-width: 100%; } th { text-align: left; color: var(--dim); font-weight: 500; }
-td, th { padding: .35rem 1.2rem .35rem 0; border-bottom: 1px solid var(--line); white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); padding: .6rem .9rem; font-size: .85rem;
-  border-radius: .25rem; }
-.key { font-weight: 600; } .key.harm { color: var(--harm); } .key.safety { color: var(--safety); }
-svg { display: block; width: 100%; min-width: 36rem; height: auto; font: 12px system-ui, sans-serif; }
-svg text { fill: var(--dim); } svg .grid { stroke: var(--line); } svg path { fill: none; stroke-width: 2; }
-svg .harm { stroke: var(--harm); } svg .safety { stroke: var(--safety); } svg .needs { stroke-dasharray: 4 4; }
-svg text.harm { fill: var(--harm); stroke: none; } svg text.safety { fill: var(--safety); stroke: none; }
-"""
 
 
 def write(folder: Path, endpoint: str, now: Position, record: Record, about: dict[str, Any]) -> Path:
@@ -82,20 +58,16 @@ def cells(found: dict[str, Any]) -> dict[str, str]:
 def _page(data: dict[str, Any]) -> str:
     new, old = html.escape(data["new"]), html.escape(str(data["old"]))
     last = data["points"][-1] if data["points"] else {"metrics": {}, "shown": {}}
-    title = f"Rollout of {new} on {html.escape(data['endpoint'])}"
+    title = f"Rollout of {data['new']} on {data['endpoint']}"
     about = f"{data['model']} in place of {data['replaces']}; {data['seconds']:g} seconds since it was begun."
     evidence = [[metric, *cells(found).values()] for metric, found in last["metrics"].items()]
     evidence += [[f"{metric} (shown, not judged)", _share(n), "-", "-", "-"] for metric, n in last["shown"].items()]
     latency = [[slot, _ms(taken["p50"]), _ms(taken["p99"])] for slot, taken in data["milliseconds"].items()]
-    faults = "".join(f"<pre>{html.escape(fault)}</pre>" for fault in data["faults"])
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{_STYLE}</style></head><body>
-<h1>{title}</h1>
-<p class="outcome {html.escape(data["verdict"])}">{html.escape(data["outcome"])}</p>
+    faults = "".join(_fault(fault, count) for fault, count in Counter(data["faults"]).items())
+    body = f"""<p class="outcome {html.escape(data["verdict"])}">{html.escape(data["outcome"])}</p>
 <p class="dim">{html.escape(about)}</p>
 <h2>Evidence</h2>
-{_table(["metric", f"bad on {new}", f"bad on {old}", "harm, E", "safety, E"], evidence)}
+{pages.table(["metric", f"bad on {new}", f"bad on {old}", "harm, E", "safety, E"], evidence)}
 {plot.figures(data["points"], data["steps"])}
 <p class="dim"><span class="key harm">Harm</span> that reaches its line rolls {new} back at once.
 <span class="key safety">Safety</span> above its line lets the next step begin, once the step has lasted long enough and
@@ -103,21 +75,16 @@ seen enough requests. An E of 1 is no evidence; a curve that leaves the frame go
 the chance that {new} is ever rolled back although it is within the tolerance is at most {data["alpha"]:.2g}, and that
 it passes a step although it is worse by the margin, at most {data["beta"]:.2g}.</p>
 <h2>Traffic</h2>
-{_table(["split", "after"], [[step["split"], _after(data, step)] for step in data["steps"]])}
+{pages.table(["split", "after"], [[step["split"], _after(data, step)] for step in data["steps"]])}
 <h2>Latency of the probes</h2>
-{_table(["deployment", "median", "99th percentile"], latency)}
+{pages.table(["deployment", "median", "99th percentile"], latency)}
 <h2>First faults of {new}</h2>
-{faults or "<p>None.</p>"}
-</body></html>
-"""
+{faults or "<p>None.</p>"}"""
+    return pages.whole(title, body)
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    if not rows:
-        return "<p>None.</p>"
-    top = "".join(f"<th>{head}</th>" for head in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
+def _fault(fault: str, count: int) -> str:
+    return f"<pre>{html.escape(fault)}{f'  ({count} times)' if count > 1 else ''}</pre>"
 
 
 def _after(data: dict[str, Any], step: dict[str, Any]) -> str:

@@ -1,0 +1,119 @@
+"""A job's report: metrics, plots, the data it saw and where it came from, as one HTML page made of its outputs."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops import jobs, lineage, models, page, training
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Job
+
+REPORTS = "outputs/jobs"
+_MEASURES = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+}
+_PLOTS = {"roc.png": "ROC curve", "precision_recall.png": "precision and recall", "calibration.png": "calibration"}
+_SHOWN_CATEGORIES = 3
+
+
+def write(client: MLClient, folder: Path, job: Job) -> Path:
+    """Write `JOB.html` to `folder` from what a completed job left in the workspace; return its path.
+
+    It is the same page whenever and wherever it is made: a job that has completed does not change.
+    """
+    name = str(job.name)
+    model = jobs.read_files(client, name, models.OUTPUT)
+    report = jobs.read_files(client, name, training.REPORT)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"{name}.html"
+    metrics, signature = json.loads(model["metrics.json"]), json.loads(model["signature.json"])
+    made.write_text(drawn(name, job.tags or {}, metrics, signature, report), encoding="utf-8")
+    return made
+
+
+def drawn(
+    name: str, tags: Mapping[str, str], metrics: dict[str, Any], signature: dict[str, Any], files: Mapping[str, bytes]
+) -> str:
+    """Return the page of a job from its tags, metrics.json, signature.json and the files of its report."""
+    stage = tags.get(lineage.STAGE, "")
+    seen = metrics.get("holdout") or metrics["split"]
+    where = "the live rows, which it has not learned from" if metrics.get("holdout") else "the rows it set aside"
+    cards = "".join(page.card(f"{seen[key]:.4f}", label) for key, label in _MEASURES.items())
+    pictures = "".join(page.picture(files[file], says) for file, says in _PLOTS.items() if file in files)
+    body = f"""<p class="outcome complete">{html.escape(metrics["model"])}, trained on {metrics["rows"]:,} rows in
+{metrics["seconds"]:.1f} s; {html.escape(metrics["served"])} is served{html.escape(_why(metrics["parity"]))}</p>
+<p class="dim">Measured on {where}: {seen["rows"]:,} of them, {seen["positive_share"]:.1%} positive.</p>
+<div class="cards">{cards}</div>
+<div class="plots">{pictures}</div>
+<h2>Metrics</h2>
+{_metrics(metrics)}
+<h2>Data</h2>
+{_data(metrics, signature)}
+<h2>Where it came from</h2>
+{page.table(["", ""], _origin(tags, metrics))}"""
+    return page.whole(f"{stage} job {name}".strip(), body)
+
+
+def _why(parity: Mapping[str, Any]) -> str:
+    if parity.get("reason"):
+        return f": {parity['reason']}"
+    # A hyphen that does not break: 1e-07 is one word.
+    apart = f"{parity['max_abs_difference']:.1g}".replace("-", "\N{NON-BREAKING HYPHEN}")
+    return f", which differs from its pipeline by at most {apart} on {parity['rows']:,} rows"
+
+
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    parts = {"rows set aside": metrics["split"], "live rows": metrics.get("holdout")}
+    there = {part: measured for part, measured in parts.items() if measured}
+    rows = [[label, *(f"{measured[key]:.4f}" for measured in there.values())] for key, label in _MEASURES.items()]
+    rows.append(["share of positives", *(f"{measured['positive_share']:.4f}" for measured in there.values())])
+    rows.append(["rows", *(f"{measured['rows']:,}" for measured in there.values())])
+    return page.table(["", *there], rows, numbers=range(1, len(there) + 1))
+
+
+def _data(metrics: Mapping[str, Any], signature: Mapping[str, Any]) -> str:
+    data = metrics["data"]
+    files = data["files"] if isinstance(data["files"], int) else len(data["files"])
+    where = f"{files} file" + ("" if files == 1 else "s")
+    told = [f"{data['rows']:,} rows from {where}, {metrics['positive_share']:.1%} positive"]
+    told += [f"from {data['first']} to {data['last']}"] if data.get("first") else []
+    told += [f"{data['unlabelled']:,} left out without {signature['target']}"] if data.get("unlabelled") else []
+    heads = ("column", "type", "missing", "values", "spread")
+    rows = "".join(_column(column) for column in signature["columns"])
+    top = "".join(f"<th>{head}</th>" for head in heads)
+    return (
+        f"<p>{html.escape('; '.join(told))}. Target: {html.escape(str(signature['target']))}.</p>"
+        f'<div class="wide"><table><tr>{top}</tr>{rows}</table></div>'
+    )
+
+
+def _column(column: Mapping[str, Any]) -> str:
+    """Return a column's row: its range with its deciles' shares, or its commonest values with theirs."""
+    if "categories" in column:
+        ordered = sorted(column["categories"].items(), key=lambda item: -float(item[1]))
+        values = ", ".join(f"{value} {share:.0%}" for value, share in ordered[:_SHOWN_CATEGORIES])
+        values += f" and {len(ordered) - _SHOWN_CATEGORIES} more" if len(ordered) > _SHOWN_CATEGORIES else ""
+        spread = page.spark([float(share) for _, share in ordered[:20]])
+    else:
+        values = f"{column['minimum']:g} to {column['maximum']:g}" if column.get("minimum") is not None else ""
+        spread = page.spark([float(share) for share in column.get("shares", ())])
+    cells = (column["name"], column["type"], f"{column['missing_share']:.1%}", values)
+    return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + f"<td>{spread}</td></tr>"
+
+
+def _origin(tags: Mapping[str, str], metrics: Mapping[str, Any]) -> list[list[str]]:
+    kept = {"git commit": lineage.GIT, "code": lineage.FINGERPRINT, "gate overridden": lineage.FORCED}
+    rows = [[label, tags[tag]] for label, tag in kept.items() if tag in tags]
+    rows.append(["data", str(metrics["data"]["fingerprint"])[:16]])
+    rows += [[library, version] for library, version in metrics["libraries"].items()]
+    return rows

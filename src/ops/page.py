@@ -1,0 +1,104 @@
+"""A report as one HTML file: the look that all reports share, light and dark, and on paper. Pure.
+
+A page needs nothing else: no script, no address, no font. Whatever others said is escaped before it gets here or by
+`table` and `card`.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0;
+  --accent: #0969da; --harm: #bc4c00; --safety: #0a7a6c; --good: #116329; --bad: #b42318; --held: #7d4e00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9da7b3; --paper: #0d1117; --card: #161b22;
+  --line: #30363d; --accent: #58a6ff; --harm: #f0883e; --safety: #3fc1b0; --good: #4ac26b; --bad: #ff7b72;
+  --held: #e3b341; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem;
+  margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .75rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.25rem 0 .25rem; } p { margin: .5rem 0; }
+.outcome { border-left: .3rem solid var(--held); background: var(--card); padding: .6rem .9rem; border-radius: .25rem;
+  overflow-wrap: anywhere; }
+.complete { border-color: var(--good); } .rolled-back { border-color: var(--bad); }
+.dim, figcaption { color: var(--dim); font-size: .9rem; } figure { margin: 0; } .wide { overflow-x: auto; }
+table { border-collapse: collapse; min-width: 100%; } th { text-align: left; color: var(--dim); font-weight: 500; }
+td, th { padding: .35rem 1.2rem .35rem 0; border-bottom: 1px solid var(--line); white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; }
+td.long { white-space: normal; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); padding: .6rem .9rem; font-size: .85rem;
+  border-radius: .25rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1rem 0; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .9rem; }
+.card b { display: block; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.card span { color: var(--dim); font-size: .85rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .75rem; }
+.plots img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
+  border-radius: .4rem; }
+@media (prefers-color-scheme: dark) { .plots img { filter: invert(.92) hue-rotate(180deg); border-color: #cfc6bd; } }
+.key { font-weight: 600; } .key.harm { color: var(--harm); } .key.safety { color: var(--safety); }
+svg { display: block; width: 100%; min-width: 36rem; height: auto; font: 12px system-ui, sans-serif; }
+svg text { fill: var(--dim); } svg .grid { stroke: var(--line); } svg path { fill: none; stroke-width: 2; }
+svg .harm { stroke: var(--harm); } svg .safety { stroke: var(--safety); } svg .needs { stroke-dasharray: 4 4; }
+svg text.harm { fill: var(--harm); stroke: none; } svg text.safety { fill: var(--safety); stroke: none; }
+svg.spark { min-width: 0; width: 7rem; height: 1.4rem; } svg.spark rect { fill: var(--accent); }
+@media print { :root { color-scheme: light; --ink: #000000; --dim: #444444; --paper: #ffffff; --card: #ffffff;
+    --line: #bbbbbb; --accent: #0550ae; --harm: #953800; --safety: #0a5c52; }
+  body { max-width: none; padding: 0; font-size: 11pt; } .wide { overflow: visible; } svg { min-width: 0; }
+  .plots img { filter: none; } h2 { break-after: avoid; } figure, tr, .card, .plots img { break-inside: avoid; } }
+"""
+
+
+def whole(title: str, body: str) -> str:
+    """Return the page; `body` is HTML, `title` is not."""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>
+<h1>{html.escape(title)}</h1>
+{body}
+</body></html>
+"""
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
+    """Return a table; `heads` are HTML, cells are not. Columns named in `numbers` are set to the right."""
+    if not rows:
+        return "<p>None.</p>"
+
+    def kind(column: int) -> str:
+        return ' class="number"' if column in numbers else ""
+
+    top = "".join(f"<th{kind(column)}>{head}</th>" for column, head in enumerate(heads))
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind(column)}>{html.escape(cell)}</td>" for column, cell in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    head = f"<tr>{top}</tr>" if any(heads) else ""
+    return f'<div class="wide"><table>{head}{body}</table></div>'
+
+
+def card(value: str, name: str) -> str:
+    """Return a figure worth seeing first, with its name below it."""
+    return f'<div class="card"><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>'
+
+
+def picture(png: bytes, says: str) -> str:
+    """Return a picture that is part of the page; `says` is read to those who do not see it."""
+    inside = base64.b64encode(png).decode()
+    return f'<img alt="{html.escape(says)}" src="data:image/png;base64,{inside}">'
+
+
+def spark(shares: Sequence[float]) -> str:
+    """Return the shares of neighbouring bins as small bars, the highest as high as the line."""
+    most = max(shares, default=0) or 1
+    bars = "".join(
+        f'<rect x="{8 * number}" y="{20 - 19 * share / most:.1f}" width="7" height="{19 * share / most + 1:.1f}"/>'
+        for number, share in enumerate(shares)
+    )
+    box = f'viewBox="0 0 {8 * max(len(shares), 1)} 21" preserveAspectRatio="xMinYMid"'
+    return f'<svg class="spark" {box} aria-hidden="true">{bars}</svg>'
