@@ -27,6 +27,7 @@ DEPLOYED = "deployed_at"  # of a deployment: ISO time in UTC
 ROLLED_BACK = "rolled_back"  # of an endpoint: which deployment, and why
 ROLLOUT = "rollout"  # of an endpoint: where the last rollout stands
 EVIDENCE = "evidence."  # of an endpoint: one tag a metric, what that rollout has seen
+TRAIL = "trail"  # of an endpoint: how that rollout came there; with ".METRIC", one tag a metric
 LEASE = "lease"  # of an endpoint: who rolls out, and until when
 OUTCOME = "rollout."  # of a model: one tag a rollout, by its time in UTC, that says how it ended
 

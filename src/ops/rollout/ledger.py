@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 from ops import lineage, wait
 from ops.evidence import Counts, Evidence, Policy
+from ops.rollout import trail
+from ops.rollout.trail import Trail
 
 RUNNING, DONE, ROLLED_BACK, PAUSED = "running", "done", "rolled back", "paused"
 
@@ -28,6 +30,7 @@ class Ledger:
     status: str
     requests_before: int  # of the new deployment, when the step began
     evidence: Evidence
+    trail: Trail = field(default_factory=Trail, compare=False)
     taken_up: float = field(default_factory=wait.clock, compare=False)  # when this run took the step up
 
     @staticmethod
@@ -44,7 +47,12 @@ class Ledger:
         """Return the ledger at a step; unchanged when it is there already, so that a resumed step keeps its time."""
         if step == self.step:
             return replace(self, status=RUNNING)
-        return Ledger(self.identity, step, self.begun, 0.0, RUNNING, self.requests, self.evidence)
+        way = self.trail.at_step(self.seconds(), step)
+        return Ledger(self.identity, step, self.begun, 0.0, RUNNING, self.requests, self.evidence, way)
+
+    def drawn(self) -> Ledger:
+        """Return the ledger with the evidence of this moment on its trail."""
+        return replace(self, trail=self.trail.after(self.seconds(), self.evidence.verdict()))
 
     @property
     def requests(self) -> int:
@@ -76,7 +84,7 @@ class Ledger:
             self.requests_before,
         ]
         kept = {f"{lineage.EVIDENCE}{metric}": text for metric, text in self.evidence.state().items()}
-        return {lineage.ROLLOUT: json.dumps(fields, separators=(",", ":")), **kept}
+        return {lineage.ROLLOUT: json.dumps(fields, separators=(",", ":")), **kept, **self.trail.tags()}
 
 
 def read(tags: Mapping[str, str], identity: str, policy: Policy) -> Ledger:
@@ -94,7 +102,7 @@ def read(tags: Mapping[str, str], identity: str, policy: Policy) -> Ledger:
         return Ledger.start(identity, policy)
     if kept != identity or status not in (RUNNING, PAUSED) or under != _policy(policy):
         return Ledger.start(identity, policy)
-    return Ledger(kept, step, begun, 0.0 if status == PAUSED else watched, status, before, evidence)
+    return Ledger(kept, step, begun, 0.0 if status == PAUSED else watched, status, before, evidence, trail.read(tags))
 
 
 def ended(tags: Mapping[str, str], identity: str) -> bool:

@@ -149,6 +149,7 @@ class Rollout:
                 self._kept = replace(self._kept, evidence=self._kept.evidence.update(block))
                 if self._kept.evidence.verdict().answer == "bad":
                     break
+            self._kept = self._kept.drawn()
             kept, verdict = self._kept, self._kept.evidence.verdict()
             self._watch.seen(now, kept, verdict)
             match decide(verdict, kept.seconds_at_step(), kept.requests_at_step(), self._plan):
