@@ -80,6 +80,7 @@ class Project:
                 alpha=chosen.alpha,
                 beta=chosen.beta,
                 judge_disagreement=chosen.judge_disagreement,
+                slower=chosen.slower,
             ),
             bake_seconds=chosen.bake_seconds,
             min_requests=chosen.min_requests,

@@ -99,6 +99,7 @@ class Rollout(_Section):
     min_requests: Annotated[int, Field(ge=1)] = 100
     probes_per_second: Annotated[float, Field(gt=0, le=500)] = 20
     slow_ms: Annotated[float, Field(gt=0)] = 1000
+    slower: Annotated[float, Field(ge=0, le=1000)] = 0.1
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.001
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.01
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01

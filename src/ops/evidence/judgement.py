@@ -3,7 +3,8 @@
 Each metric counts the requests of both deployments and the bad ones among them, and holds two tests (wealth.py): harm,
 whose E of 1/alpha or more means bad, and safety, whose E of 1/beta or more means good. Alpha is split over the metrics,
 since one that cries is enough for a rollback; beta is not, since all must agree before going on, and the chance that
-all do so wrongly is at most the chance that one does. Both may be looked at as often as one likes.
+all do so wrongly is at most the chance that one does. The times of pairs have a harm test of their own (pace.py). All
+may be looked at as often as one likes.
 
 Nothing here reads a clock or draws a number: the same counts in the same order give the same verdict, on any machine.
 """
@@ -17,8 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from ops.evidence.counts import Counts
 from ops.evidence.nulls import Harm, Null, Safety
+from ops.evidence.pace import NAME, Pace, Slower, Times
 from ops.evidence.verdict import Answer, Finding, Verdict
-from ops.evidence.wealth import Blue, Wealth, shares
+from ops.evidence.wealth import Blue, Wealth, hundredths, shares
 
 _VERSION = 1
 _EMPTY = Counts()
@@ -47,9 +49,10 @@ class Policy:
     metrics: tuple[Metric, ...] = (Metric("error"),)
     alpha: float = 0.01
     beta: float = 0.05
+    slower: Slower | None = None
 
     def __post_init__(self) -> None:
-        names = [metric.name for metric in self.metrics]
+        names = self.names
         if not names or len(set(names)) < len(names):
             raise ValueError(f"metrics {names}: give one or more, each once")
         if not 0 < self.alpha < 1 or not 0 < self.beta < 1:
@@ -57,9 +60,15 @@ class Policy:
         if any(metric.weight <= 0 for metric in self.metrics):
             raise ValueError("a metric's weight must be more than 0; set shown=True for one that is not judged")
 
-    def harm_needs(self, metric: Metric) -> float:
+    @property
+    def names(self) -> list[str]:
+        """The names of all that evidence is kept of."""
+        return [metric.name for metric in self.metrics] + ([] if self.slower is None else [NAME])
+
+    def harm_needs(self, metric: Metric | Slower) -> float:
         """Return the E that means bad: 1/alpha, times what the other judged metrics take of alpha."""
         total = sum(each.weight for each in self.metrics if not each.shown)
+        total += 0 if self.slower is None else self.slower.weight
         return total / (metric.weight * self.alpha)
 
 
@@ -108,19 +117,24 @@ class Evidence:
 
     policy: Policy
     tracks: tuple[Track, ...]
+    pace: Pace | None = None
 
     @staticmethod
     def start(policy: Policy, history: Mapping[str, Counts] | None = None) -> Evidence:
         """Return evidence of nothing; `history` by metric: what blue did before, which saves time and risks nothing."""
         past = history or {}
-        return Evidence(policy, tuple(Track.start(each, past.get(each.name, _EMPTY)) for each in policy.metrics))
+        tracks = tuple(Track.start(each, past.get(each.name, _EMPTY)) for each in policy.metrics)
+        return Evidence(policy, tracks, None if policy.slower is None else Pace.start(policy.slower))
 
-    def update(self, seen: Mapping[str, tuple[Counts, Counts]]) -> Evidence:
-        """Return the evidence with these requests, (blue, green) by metric, added. KeyError for an unknown metric.
+    def update(self, seen: Mapping[str, tuple[Counts, Counts]] | Times) -> Evidence:
+        """Return the evidence with these requests added, (blue, green) by metric; or with the times of one pair.
 
-        The requests of one call are of one time: a live minute, a probe of both. Several calls are better than one
-        with their sum. What is in a call must not depend on how its requests went.
+        KeyError for an unknown metric; times are left aside when the policy does not judge them. The requests of one
+        call are of one time: a live minute, a probe of both. Several calls are better than one with their sum. What is
+        in a call must not depend on how its requests went.
         """
+        if isinstance(seen, Times):
+            return replace(self, pace=None if self.pace is None else self.pace.after(seen))
         unknown = set(seen) - {metric.name for metric in self.policy.metrics}
         if unknown:
             raise KeyError(f"no metric {sorted(unknown)}: there are {[m.name for m in self.policy.metrics]}")
@@ -131,6 +145,8 @@ class Evidence:
         """Judge. Harm once shown stays shown; safety must be shown by what is known now."""
         pairs = zip(self.policy.metrics, self.tracks, strict=True)
         findings = tuple(self._finding(metric, track) for metric, track in pairs if not metric.shown)
+        if self.pace is not None:
+            findings += (self._pace_finding(self.pace),)
         if any(finding.answer == "bad" for finding in findings):
             return Verdict("bad", findings)
         asked = [finding for finding in findings if finding.safety is not None]
@@ -157,10 +173,16 @@ class Evidence:
             safety_needs,
         )
 
+    def _pace_finding(self, pace: Pace) -> Finding:
+        needs = self.policy.harm_needs(pace.null)
+        answer: Answer = "bad" if pace.peak >= math.log(needs) else "unknown"
+        return Finding(NAME, answer, pace.blue, pace.green, pace.log_e, pace.peak, needs, None, 1 / self.policy.beta)
+
     def state(self) -> dict[str, str]:
         """Return the evidence by metric, each a text of at most 256 characters: a tag's value on Azure."""
         pairs = zip(self.policy.metrics, self.tracks, strict=True)
-        return {metric.name: _packed(track) for metric, track in pairs}
+        kept = {metric.name: _packed(track) for metric, track in pairs}
+        return kept if self.pace is None else {**kept, NAME: self.pace.packed()}
 
     @staticmethod
     def restore(policy: Policy, state: Mapping[str, str]) -> Evidence:
@@ -172,7 +194,9 @@ class Evidence:
             _unpacked(metric, state[metric.name]) if metric.name in state else Track.start(metric, _EMPTY)
             for metric in policy.metrics
         )
-        return Evidence(policy, tuple(tracks))
+        new = Evidence.start(policy)
+        pace = Pace.unpacked(policy.slower, state[NAME]) if policy.slower is not None and NAME in state else new.pace
+        return replace(new, tracks=tuple(tracks), pace=pace)
 
 
 def _packed(track: Track) -> str:
@@ -185,13 +209,8 @@ def _packed(track: Track) -> str:
         [round(track.known.n), float(f"{track.known.bad:.4g}")],
     ]
     tests = [track.harm] if track.safety is None else [track.harm, track.safety]
-    numbers += [[test.n_green, *map(_hundredths, (test.peak, *test.bets))] for test in tests]
+    numbers += [[test.n_green, *map(hundredths, (test.peak, *test.bets))] for test in tests]
     return json.dumps(numbers, separators=(",", ":"))
-
-
-def _hundredths(value: float) -> int:
-    near = round(value * 100)
-    return near if near / 100 <= value else near - 1
 
 
 def _unpacked(metric: Metric, text: str) -> Track:

@@ -113,6 +113,12 @@ def log_sum(values: Sequence[float]) -> float:
     return top + math.log(sum([math.exp(value - top) for value in values]))
 
 
+def hundredths(value: float) -> int:
+    """Return a wealth as it is kept: in hundredths, rounded down; one that was kept before stays what it is."""
+    near = round(value * 100)
+    return near if near / 100 <= value else near - 1
+
+
 def reserve(n_green: int) -> float:
     """Return the part of the first wealth still kept back after so many requests of green."""
     return float(RESERVE * (1 + n_green / 100) ** FEED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import actions, console, deployments, endpoints, models, traffic, wait, workspace
 from ops.errors import OpsError, UsageError
-from ops.evidence import Counts
+from ops.evidence import Counts, Times
 from ops.rollout import history, ledger, machine, moves, report, watch
 from ops.rollout.ledger import Ledger
 from ops.rollout.live import Live
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 REPORTS = "outputs/rollouts"
 ON_FAIL = ("rollback", "pause")
+# Beyond it the new deployment carries more of the load than the old one, and may be slower for no fault of its own.
+_ALIKE_SHARE = 50
 _OPENING_SECONDS = 120.0  # how long a workspace that is half broken may keep a rollout from beginning
 
 
@@ -68,11 +70,13 @@ def go(
     monitor = _outlast(lambda: _monitor(project))
     live = None if monitor is None else Live(monitor.requests, prober.sent, lag, time.time())
 
-    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
+    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block | Times]:
         assert now.old is not None
         for pair in prober.pairs(now.old, now.new, rate, seconds, kept.requests_at_step()):
             record.pair(pair)
             yield pair.block(slow_seconds)
+            if kept.step <= _ALIKE_SHARE and (times := pair.times()):
+                yield times
         if live is not None:
             yield from _whole_minutes(live, now)
 

@@ -96,7 +96,7 @@ def read(tags: Mapping[str, str], identity: str, policy: Policy) -> Ledger:
     """
     try:
         kept, under, step, begun, watched, status, before = _fields(tags)
-        state = {metric.name: tags[lineage.EVIDENCE + metric.name] for metric in policy.metrics}
+        state = {name: tags[lineage.EVIDENCE + name] for name in policy.names}
         evidence = Evidence.restore(policy, state)
     except (ValueError, KeyError):
         return Ledger.start(identity, policy)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
 
 from ops import deployments, endpoints, lineage, traffic, wait
 from ops.errors import Paused, Refused, RolledBack
-from ops.evidence import Counts, Policy, Verdict
+from ops.evidence import Counts, Policy, Times, Verdict
 from ops.rollout import ledger, moves
 from ops.rollout.hold import Hold
 from ops.rollout.ledger import Ledger
@@ -56,7 +56,7 @@ class Watch(Protocol):
 
 
 # Evidence of both deployments, for so many seconds, after what the ledger says was seen.
-Collect = Callable[[Position, Ledger, float], Iterator[Block]]
+Collect = Callable[[Position, Ledger, float], Iterator[Block | Times]]
 History = Callable[[Position], Mapping[str, Counts]]  # what the old deployment did before, by metric
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops import live_rows, scoring, wait
-from ops.evidence import Counts
+from ops.evidence import Counts, Times
 
 ERROR, SLOW, DISAGREE = "error", "slow", "disagree"
 Block = Mapping[str, tuple[Counts, Counts]]  # by metric: requests and bad ones of the old and of the new deployment
@@ -63,6 +63,12 @@ class Pair:
             seen[SLOW] = (_count(self.old.seconds > slow_seconds), _count(self.new.seconds > slow_seconds))
             seen[DISAGREE] = (_count(False), _count(not self.agree()))
         return seen
+
+    def times(self) -> Times | None:
+        """Return how long both took; None unless both answered."""
+        if self.old.busy or self.new.busy or self.old.fault or self.new.fault:
+            return None
+        return Times(self.old.seconds, self.new.seconds)
 
     def agree(self) -> bool:
         """Return whether both predicted the same."""

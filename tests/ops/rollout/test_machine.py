@@ -106,6 +106,8 @@ def test_alpha_is_shared_by_the_metrics_that_are_judged() -> None:
     """The shares of the thresholds add up to alpha: errors carry most, and a metric that is shown takes none."""
     for judged in (True, False):
         chosen = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=judged)
+        assert chosen.slower is not None
         needs = {each.name: chosen.harm_needs(each) for each in chosen.metrics if not each.shown}
+        needs["slower"] = chosen.harm_needs(chosen.slower)
         assert sum(1 / need for need in needs.values()) == pytest.approx(0.01)
         assert min(needs, key=lambda name: needs[name]) == ERROR

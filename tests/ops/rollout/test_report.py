@@ -128,7 +128,7 @@ def test_curves_stay_inside_their_frame(bad: int) -> None:
     for figure in plot.figures(record.points, record.steps).split("</figure>")[:-1]:
         svg = ET.fromstring(figure[figure.index("<svg") : figure.index("</svg>") + 6])
         paths = [element for element in svg.iter() if element.tag == "path"]
-        assert len(paths) == 2
+        assert len(paths) == (1 if "<h3>slower</h3>" in figure else 2)  # of slower only harm is tested
         for path in paths:
             spots = [spot.split(",") for spot in path.attrib["d"].lstrip("M").split(" L")]
             assert all(0 <= float(x) <= plot.WIDTH and 0 <= float(y) <= plot.HEIGHT for x, y in spots)
