@@ -12,10 +12,10 @@ nox.options.default_venv_backend = "uv|virtualenv"
 # An interpreter that is not there is skipped, and nox says so; also in CI, where it would fail by default.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "tests", "oldest", "e2e"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "e2e"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
-CODE = ["src", "tests", "bench", "data", "demo", "tasks.py", "noxfile.py"]
+CODE = ["src", "tests", "bench", "data", "demo", "docs", "tasks.py", "noxfile.py"]
 # Compiled modules make every process of a test start two to three times faster.
 WITH_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 SCHEMAS = {
@@ -69,6 +69,14 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """Build the docs site; a link or heading that is not there fails it. The pages are in outputs/site/html."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("python", "docs/site.py")
+    session.run("zensical", "build", "--strict", "--clean")
+
+
 @nox.session(python="3.11", default=False)
 def workflows(session: nox.Session) -> None:
     """Check the workflows, then run them on this machine against a local workspace."""
@@ -105,6 +113,8 @@ def lock(session: nox.Session) -> None:
         "dev",
         "--group",
         "workflows",
+        "--group",
+        "docs",
         "-c",
         "requirements.txt",
         "-o",
