@@ -193,6 +193,18 @@ def history(c: Context, json: bool = False) -> None:
     show.history(opened(c), as_json=json)
 
 
+@task(help={"no-open": "print the link instead of opening a browser"})
+@console.exits
+def studio(c: Context, no_open: bool = False) -> None:
+    """Open the page that shows it live, with buttons.
+
+    The local workspace's own; on Azure, the endpoint's page of Azure ML Studio.
+    """
+    from ops import studio as page
+
+    page.show(opened(c), no_open=no_open)
+
+
 @task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
 @console.exits
 def trace(c: Context, slot: str = "", json: bool = False) -> None:
@@ -290,7 +302,7 @@ WORKSPACE = (start, stop, workspace_status, workspace_logs, reset)
 MENU: dict[str, tuple[Any, ...]] = {
     "train": (train_dev, approval, train_prod, register, cancel),
     "deploy": (deploy, test_endpoint, shift, rollout, rollback, cleanup, demo),
-    "look": (status, doctor, history, trace, logs),
+    "look": (status, studio, doctor, history, trace, logs),
     "call": (score, curl, postman, key),
 }
 namespace: Any = Collection(*chain(*MENU.values()), workspace=Collection(*WORKSPACE))

@@ -87,7 +87,7 @@ class Project:
             step_seconds=chosen.step_minutes * 60,
             on_fail="pause" if (on_fail or chosen.on_fail) == "pause" else "rollback",
             on_deadline=chosen.on_deadline,
-            checkpoint_seconds=chosen.checkpoint_seconds,
+            checkpoint_seconds=self.settings.checkpoint_seconds,
             lease_seconds=chosen.lease_minutes * 60,
             deadline_seconds=self.operation_seconds,
             mirror=chosen.mirror if mirror is None else mirror,

@@ -138,6 +138,7 @@ class Local(_Section):
 
     folder: Path = Path(".workspace")
     metrics_lag_seconds: Annotated[float, Field(ge=0)] = 5
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 2
 
 
 class Settings(_Section):
@@ -158,6 +159,12 @@ class Settings(_Section):
     def is_local(self) -> bool:
         """Whether the tasks work on the embedded workspace."""
         return self.workspace == LOCAL
+
+    @property
+    def checkpoint_seconds(self) -> float:
+        """How often a rollout saves its evidence; the local workspace takes it more often, and its studio draws it."""
+        chosen = self.rollout.checkpoint_seconds
+        return min(chosen, self.local.checkpoint_seconds) if self.is_local else chosen
 
     @property
     def metrics_lag_seconds(self) -> float:
