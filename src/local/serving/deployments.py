@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from local.errors import Invalid, NotFound, Unsupported
@@ -16,6 +17,8 @@ from local.wire import durations
 from local.wire.call import Call, Json, Reply, page, system_data
 from local.wire.operations import Operations
 
+# The code of a deployment that brings none: the service has such a script for MLflow models.
+WITHOUT_SCRIPT = Path(__file__).with_name("without_script")
 MAX_DEPLOYMENTS = 20
 MAX_INSTANCES = 50
 MAX_TIMEOUT_SECONDS = 180
@@ -103,11 +106,12 @@ class Deployments:
             raise Invalid(f"The instance count must be 1 to {MAX_INSTANCES}, not {count!r}.")
         if (properties.get("scaleSettings") or {}).get("scaleType", "Default") != "Default":
             raise Unsupported("scale settings other than Default on managed deployments")
-        if properties.get("model"):
-            self.materials.resolve("models", properties["model"])
-        code = properties.get("codeConfiguration")
-        if not code or not code.get("scoringScript"):
-            raise Unsupported(f"deployments without a scoring script (deployment '{name}')")
+        model = self.materials.resolve("models", properties["model"]) if properties.get("model") else None
+        code = properties.get("codeConfiguration") or {}
+        if not code.get("scoringScript"):
+            kind = model.body["properties"].get("modelType") if model else None
+            if kind != "mlflow_model":
+                raise Unsupported(f"deployments of {kind or 'no model'} without a scoring script (deployment '{name}')")
         if code.get("codeId"):
             self.materials.resolve("codes", code["codeId"])
         environment = properties.get("environmentId")
@@ -120,10 +124,10 @@ class Deployments:
 
     def spec(self, endpoint: str, name: str, wanted: Json) -> DeploymentSpec:
         properties = wanted["properties"]
-        code = properties["codeConfiguration"]
+        code = properties.get("codeConfiguration") or {}
         own = {key: properties.get(key) for key in ("model", "codeConfiguration", "environmentVariables")}
         generation = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
-        model_dir = code_dir = None
+        model_dir, code_dir = None, WITHOUT_SCRIPT if not code.get("scoringScript") else None
         if properties.get("model"):
             model_dir = self.materials.model_folder(self.materials.resolve("models", properties["model"]))
         if code.get("codeId"):
@@ -135,7 +139,7 @@ class Deployments:
             generation=generation,
             model_dir=model_dir,
             code_dir=code_dir,
-            entry_script=code["scoringScript"],
+            entry_script=code.get("scoringScript") or "score.py",
             environment_variables=variables,
             instance_count=wanted["sku"]["capacity"],
             **self._spec_settings(properties),
