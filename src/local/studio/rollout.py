@@ -40,10 +40,10 @@ def read(tags: Mapping[str, str]) -> Json | None:
     return found
 
 
-def _steps(text: str) -> list[list[int]]:
+def _steps(text: str) -> list[list[float]]:
     """Return [seconds since the rollout began, percent] of each step."""
     try:
-        return [[int(number) for number in each.split(":")] for each in text.split()]
+        return [[float(at), int(percent)] for at, percent in (each.split(":") for each in text.split())]
     except ValueError:
         return []
 

@@ -56,9 +56,9 @@ export function beats(series, unit, seconds = 300) {
   return () => ({
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
-    scales: { x: { time: true, range: (_, __, last) => [last - seconds, last] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
+    scales: { x: { time: true, range: (_, first, last) => [last - Math.min(seconds, Math.max(last - first, 60)), last] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
     axes: [
-      axis({ space: 90, values: (_, splits) => splits.map((each) => new Date(each * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })) }),
+      axis({ space: 90, size: 28, values: (_, splits) => splits.map((each) => new Date(each * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })) }),
       axis({ size: 58, values: (_, splits) => splits.map((each) => `${each >= 1000 ? each.toLocaleString("en") : Number(each.toPrecision(3))}${unit}`) }),
     ],
     series: [{}, ...series()],
@@ -84,7 +84,7 @@ export function evidence(curve, steps) {
     legend: { show: false },
     scales: { x: { time: false, range: () => [first, last] }, y: { range: () => [bottom, top] } },
     axes: [
-      axis({ space: 60, values: (_, splits) => splits.map((each) => `${Number(each.toPrecision(4))} s`) }),
+      axis({ space: 60, size: 28, values: (_, splits) => splits.map((each) => `${Number(each.toPrecision(4))} s`) }),
       axis({ size: 58, splits: () => [-2, -1, 0, 1, 2, 3, 4].filter((each) => each >= bottom && each <= top), values: (_, splits) => splits.map((each) => POWERS[each]) }),
     ],
     series: [{}, line("harm", drawn("--harm")), line("safety", drawn("--safety"))],

@@ -19,6 +19,11 @@ function flat(children) {
   return children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false);
 }
 
+// Put these in place of what is there; what is null is left out.
+export function put(place, ...children) {
+  place.replaceChildren(...flat(children));
+}
+
 // Fill a place anew when what it shows has changed, and keep the focus where it was.
 const shown = new WeakMap();
 export function fill(place, about, make) {
@@ -27,7 +32,7 @@ export function fill(place, about, make) {
   shown.set(place, told);
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const open = new Set([...place.querySelectorAll("details[open][data-key]")].map((each) => each.dataset.key));
-  place.replaceChildren(...flat([make()]));
+  put(place, make());
   for (const each of place.querySelectorAll("details[data-key]")) if (open.has(each.dataset.key)) each.open = true;
   if (key) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key)?.focus();
   return true;

@@ -63,13 +63,21 @@ export function endpointView() {
       }
       fill(head, [endpoint.name, endpoint.state, endpoint.scoring_uri, endpoint.deployments.length, endpoint.traffic], () => heading(endpoint));
       fill(split, [endpoint.traffic, endpoint.mirror], () => traffic(endpoint));
-      if (fill(cards, [endpoint.deployments, endpoint.traffic, endpoint.new, known.health[endpoint.name], endpoint.rolled_back], () =>
-        endpoint.deployments.map((each) => card(endpoint, each, known.health[endpoint.name]?.[each.name] ?? [])))) slots = slots && "";
+      fill(cards, [endpoint.deployments, endpoint.traffic, endpoint.new, known.health[endpoint.name], endpoint.rolled_back], () =>
+        byName(endpoint.deployments).map((each) => card(endpoint, each, known.health[endpoint.name]?.[each.name] ?? [])));
       draw(known);
       beat(known);
     },
     end() { drawn.forEach((each) => each.end()); },
   };
+}
+
+function byName(deployments) {
+  return [...deployments].sort((a, b) => a.name.localeCompare(b.name));
+}
+
+export function canRollBack(endpoint) {
+  return endpoint.old !== null && endpoint.traffic[endpoint.old] !== 100;
 }
 
 function heading(endpoint) {
@@ -80,7 +88,7 @@ function heading(endpoint) {
         h("button", { type: "button", class: "icon small", "aria-label": "Copy the address", title: "Copy the address", data: { key: "address" }, on: { click: () => copy(address, "address") } }, icon("copy")))),
     h("div", { class: "buttons" },
       h("button", { type: "button", data: { key: "shift" }, disabled: !endpoint.deployments.length, on: { click: () => shift(endpoint) } }, icon("shift"), "Shift traffic"),
-      h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: endpoint.deployments.length < 2, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back")));
+      h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: !canRollBack(endpoint), title: canRollBack(endpoint) ? null : "The older deployment has all the traffic", on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back")));
 }
 
 function traffic(endpoint) {

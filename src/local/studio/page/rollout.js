@@ -3,6 +3,7 @@
 import { rollback, shift } from "./act.js";
 import { Chart, evidence } from "./charts.js";
 import { drawn, slotStyle } from "./colour.js";
+import { canRollBack } from "./endpoint.js";
 import { badge, empty, fill, h, icon, pairs } from "./dom.js";
 import { at, compact, duration, evidence as e, kind, outcome, share, since } from "./words.js";
 
@@ -38,7 +39,7 @@ function heading(endpoint, last) {
         h("p", { class: "dim" }, there ? `${there.model} · ` : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), last.held ? " · an operator holds it" : "")),
       h("div", { class: "buttons" },
         h("button", { type: "button", data: { key: "shift" }, on: { click: () => shift(endpoint) } }, icon("shift"), "Shift traffic"),
-        h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: endpoint.deployments.length < 2 || ended, title: ended ? "It has ended: there is nothing to roll back" : null, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back"))),
+        h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: ended || !canRollBack(endpoint), title: ended ? "It has ended" : null, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back"))),
     why ? h("p", { class: "why bad" }, why) : null,
   ];
 }
@@ -69,6 +70,7 @@ function tests(endpoint, last, charts) {
   const names = [...new Set([...Object.keys(last.curves), ...Object.keys(last.counts)])].sort((a, b) => (a in last.curves ? 0 : 1) - (b in last.curves ? 0 : 1) || a.localeCompare(b));
   if (!names.length) return null;
   const old = endpoint.deployments.find((each) => each.name !== last.new)?.name ?? "the older one";
+  const judged = Object.keys(last.curves).length > 0;
   const parts = names.map((name) => {
     const curve = last.curves[name];
     const [n, bad, newN, newBad] = last.counts[name] ?? [0, 0, 0, 0];
@@ -76,7 +78,7 @@ function tests(endpoint, last, charts) {
     const rows = [[`bad on ${last.new}`, share(newBad, newN)], [`bad on ${old}`, share(bad, n)]];
     if (now) rows.push(["harm, E", `${e(now[1])} of ${curve.harm_needs}`], ["safety, E", curve.safety_needs ? `${e(now[2])} of ${curve.safety_needs}` : "not asked"]);
     const figure = curve && curve.points.length > 1 ? chart(name, curve, last.steps, charts) : null;
-    return h("article", { class: "metric" }, h("header", {}, h("h3", {}, name), h("p", { class: "dim small" }, WHAT[name] ?? "", curve ? "" : " (shown, not judged)")), pairs(rows), figure);
+    return h("article", { class: "metric" }, h("header", {}, h("h3", {}, name), h("p", { class: "dim small" }, WHAT[name] ?? "", curve || !judged ? "" : " (shown, not judged)")), pairs(rows), figure);
   });
   return [h("h2", {}, "Evidence"),
     h("p", { class: "dim" }, "Two bets on each metric. Harm that reaches its line rolls back at once; safety above its line lets the next step begin. An E of 1 is no evidence."), parts];

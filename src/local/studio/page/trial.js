@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { slotStyle } from "./colour.js";
-import { badge, copy, empty, fill, h, icon, pairs } from "./dom.js";
+import { badge, copy, empty, fill, h, icon, pairs, put } from "./dom.js";
 import { ms } from "./words.js";
 
 const kept = {}; // what was typed, by endpoint, while the page is open
@@ -53,9 +53,9 @@ function build(endpoint) {
     send.disabled = true;
     send.textContent = "Sending";
     try {
-      answer.replaceChildren(...shown(await call("POST", "trial", { endpoint: endpoint.name, slot: state.slot, body: editor.value })));
+      put(answer, shown(await call("POST", "trial", { endpoint: endpoint.name, slot: state.slot, body: editor.value })));
     } catch (fault) {
-      answer.replaceChildren(h("h2", {}, "No answer"), h("p", { class: "why bad" }, fault.message));
+      put(answer, h("h2", {}, "No answer"), h("p", { class: "why bad" }, fault.message));
     }
     send.disabled = false;
     send.textContent = "Send";

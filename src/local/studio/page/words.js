@@ -35,7 +35,7 @@ export function number(value) {
   const given = Number(value);
   if (!Number.isFinite(given)) return String(value);
   if (Number.isInteger(given)) return given.toLocaleString("en");
-  return Math.abs(given) >= 100 ? given.toFixed(1) : Number(given.toPrecision(4)).toString();
+  return Math.abs(given) >= 100 ? given.toFixed(1) : given.toFixed(Math.abs(given) < 10 ? 4 : 2);
 }
 
 export function ms(value) {

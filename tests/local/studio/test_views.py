@@ -1,0 +1,91 @@
+"""What the studio tells its page: everything that changes, as it changes, and a rollout as the tags tell it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from azure.ai.ml.entities import ManagedOnlineEndpoint, Model
+
+from local.routing.telemetry import Telemetry
+from local.studio import pulse, rollout
+from local.studio.pulse import Pulse
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def events(browser: Any) -> Iterator[Iterator[tuple[str, Any]]]:
+    """What the studio says, event by event, from now on."""
+    answer = browser.call("GET", "api/events", stream=True)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+    def read() -> Iterator[tuple[str, Any]]:
+        name = ""
+        for line in answer.iter_lines(chunk_size=1):
+            if line.startswith(b"event: "):
+                name = line[7:].decode()
+            elif line.startswith(b"data: "):
+                yield name, json.loads(line[6:])
+
+    yield read()
+    answer.close()
+
+
+def test_the_stream_begins_with_all_there_is_and_goes_on_with_what_changes(events: Any, ml_client: Any) -> None:
+    """A model that is registered while the page is open comes by itself, whatever it is called."""
+    names = [next(events)[0] for _ in range(3)]
+    assert names == ["all", "past", "health"]
+    ml_client.models.create_or_update(Model(name="watched", path=__file__, tags={"note": HOSTILE}))
+    for name, data in events:
+        if name == "all" and (found := [model for model in data["models"] if model["name"] == "watched"]):
+            assert found[0]["tags"]["note"] == HOSTILE
+            break
+
+
+def test_a_heart_beats(events: Any) -> None:
+    """Once a second, for each endpoint, also while nothing happens."""
+    assert "beat" in {next(events)[0] for _ in range(6)}
+
+
+def test_an_endpoint_is_shown_with_its_split_and_its_memory(browser: Any, ml_client: Any, events: Any) -> None:
+    """A rollout that its tags tell of is told, one that they do not is none."""
+    tags = {"rollout": json.dumps(["blue of X", "p", 25, "2026-11-23T07:32:58+00:00", 3.5, "running", 10])}
+    tags |= {"trail": "0:10 14.5:25", "trail.error": "125 20 0,0,0 3.5,-12,31", "trail.odd": "not a curve"}
+    endpoint = ManagedOnlineEndpoint(name="remembers", tags=tags)
+    ml_client.online_endpoints.begin_create_or_update(endpoint).result()
+    for name, data in events:
+        found = [each for each in data["endpoints"] if each["name"] == "remembers"] if name == "all" else []
+        if found:
+            told = found[0]["rollout"]
+            assert (told["new"], told["step"], told["status"]) == ("blue", 25, "running")
+            assert told["steps"] == [[0, 10], [14.5, 25]]
+            assert told["curves"]["error"]["points"] == [[0, 0, 0], [3.5, -1.2, 3.1]]
+            assert list(told["curves"]) == ["error"]
+            break
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", "[1]", "{}", "null", '["a","b","c","d","e","f","g"]'])
+def test_a_memory_that_is_not_understood_shows_nothing(text: str) -> None:
+    """Whoever wrote it, the page is shown."""
+    assert rollout.read({"rollout": text}) is None
+
+
+def test_a_beat_is_what_came_since_the_last() -> None:
+    """Counts of one second, also over the turn of a minute; a second without a request has no latency."""
+    now = [59.0]
+    telemetry = Telemetry(lambda: now[0])
+    telemetry.record("end", "blue", 200, 200, 0.010)
+    own = Pulse(telemetry, lambda: now[0])
+    telemetry.record("end", "blue", 200, 200, 0.020)
+    now[0] = 60.0
+    telemetry.record("end", "blue", 424, 500, 0.040)
+    beat = own.look()[1]["end", "blue"]
+    assert (beat.rate, beat.faults) == (2, 1)
+    assert beat.p50 == pytest.approx(20, rel=0.02)
+    assert beat.p99 == pytest.approx(40, rel=0.02)
+    now[0] = 61.0
+    assert own.look()[1] == {}
+    assert [set(each["of"]) for each in pulse.history(own, "end")] == [{"blue"}, set()]
