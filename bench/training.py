@@ -1,0 +1,67 @@
+"""Do time and memory of training grow no faster than the rows? `PYTHONPATH=src python -m bench.training`.
+
+The year's 327,000 flights, and ten times as many drawn from them with replacement, each trained by train.py in a
+process of its own, with both models: seconds, and the most memory that the process held. `quick` takes a tenth of both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+from bench import stage
+from bench.figures import Figure, at_most
+
+TIMES = 10
+
+
+def grown(folder: Path, quick: bool) -> tuple[dict[str, Path], int]:
+    """Write both folders of CSV once; return them, and the rows of the smaller one."""
+    files = sorted((stage.ROOT / "data").glob("*/2013-??.csv.gz"))
+    frame = pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
+    if quick:
+        frame = frame.sample(frac=0.1, random_state=0)
+    places = {"small": folder / "rows-small", "large": folder / "rows-large"}
+    for place in places.values():
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+    frame.to_csv(places["small"] / "0.csv", index=False)
+    for part in range(TIMES):
+        drawn = frame.sample(len(frame), replace=True, random_state=part)
+        drawn.to_csv(places["large"] / f"{part}.csv", index=False)
+    return places, len(frame)
+
+
+def train(data: Path, kind: str, output: Path) -> tuple[float, float]:
+    """Train in a process of its own; return seconds and the peak of its memory in MB."""
+    options = {
+        "data": data, "holdout": "none", "target": "late", "positive": "1", "drop": "none",
+        "time-column": "scheduled", "model": kind, "model-output": output / "model", "report-output": output / "report",
+    }  # fmt: skip
+    words = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, str(stage.TRAIN / "train.py"), *words], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"training {kind} on {data.name} failed")
+    # Kilobytes, on macOS bytes.
+    return time.perf_counter() - started, used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """Measure both models on both sizes; the reference is ten times the smaller size's figure."""
+    places, rows = grown(folder, quick)
+    figures = []
+    for kind in ("logistic", "boosted"):
+        found = {size: train(place, kind, folder / "grown") for size, place in places.items()}
+        of = f"training, {kind}, {rows * TIMES:,} rows: beside {TIMES} times {rows:,}"
+        for at, what in ((0, "s"), (1, "MB")):
+            figures.append(at_most(f"{of}, {what}", found["large"][at], found["small"][at] * TIMES, 1.0))
+    for place in places.values():
+        shutil.rmtree(place)
+    return figures
