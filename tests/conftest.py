@@ -11,7 +11,7 @@ from house import House, build
 
 from local import launch
 
-# A session that was started in the background may have been told to ignore Ctrl-C; what it starts must not inherit that.
+# A session that was started in the background may ignore Ctrl-C; what it starts must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
