@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TOKEN_SECONDS = 3600
 _LINK_SECONDS = 30
+_LOOPBACK = "127.0.0.1"
 
 
 class _FileToken:
@@ -120,6 +121,7 @@ def local_log(settings: Settings) -> str:
 def _local(settings: Settings) -> Iterator[None]:
     if not settings.is_local:
         raise UsageError(f'workspace is "{settings.workspace}", on Azure: there is no local server to manage')
+    _past_the_proxy()
     try:
         yield
     except LocalError as fault:
@@ -141,3 +143,11 @@ def _local_client(connection: launch.Connection) -> MLClient:
         cloud_metadata=connection.cloud_metadata,
         enable_telemetry=False,
     )
+
+
+def _past_the_proxy() -> None:
+    """Let calls of this machine past a proxy that the environment names, also in processes started from here."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        if _LOOPBACK not in hosts:
+            os.environ[name] = ",".join([*hosts, _LOOPBACK])

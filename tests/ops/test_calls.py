@@ -1,0 +1,64 @@
+"""Ready-made calls for other tools: what they hold, and what they never hold."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import scoring
+
+SAMPLE = Path(__file__).parents[2] / "src/score/sample-request.json"
+URI = "http://127.0.0.1:1/flights/score"
+
+
+@pytest.fixture(scope="module")
+def collection() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(scoring.postman(URI, SAMPLE, ["blue", "green"])))
+    return found
+
+
+def test_a_collection_is_one_of_postmans_format(collection: dict[str, Any]) -> None:
+    """Version 2.1.0 of the format asks for these, and for these kinds of values."""
+    info = collection["info"]
+    assert info["schema"] == "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+    assert isinstance(info["name"], str)
+    assert collection["auth"]["type"] == "bearer"
+    for variable in (*collection["auth"]["bearer"], *collection["variable"]):
+        assert set(variable) <= {"key", "value", "type"}
+        assert all(isinstance(value, str) for value in variable.values())
+    for item in collection["item"]:
+        assert set(item) == {"name", "request"}
+        request = item["request"]
+        assert request["method"] == "POST"
+        assert isinstance(request["url"], str)
+        assert request["body"]["mode"] == "raw"
+        assert all(set(header) == {"key", "value"} for header in request["header"])
+
+
+def test_a_collection_has_each_colour_and_what_is_routed(collection: dict[str, Any]) -> None:
+    """One request by the traffic rules, one pinned to each deployment, each with the sample as its body."""
+    pins = [[header["value"] for header in item["request"]["header"] if header["key"] == scoring.PIN]
+            for item in collection["item"]]  # fmt: skip
+    assert pins == [[], ["blue"], ["green"]]
+    assert all(json.loads(item["request"]["body"]["raw"]) for item in collection["item"])
+
+
+def test_a_collection_has_no_key(collection: dict[str, Any]) -> None:
+    """The key is a variable, and empty: a collection is shared."""
+    values = {variable["key"]: variable["value"] for variable in collection["variable"]}
+    assert values == {"scoring_uri": URI, "endpoint_key": ""}
+    assert collection["auth"]["bearer"][0]["value"] == "{{endpoint_key}}"
+
+
+@pytest.mark.parametrize("sample", ["a b.json", "it's.json", "$(rm -rf x).json"])
+def test_a_curl_command_survives_any_name_of_a_file(sample: str) -> None:
+    """A shell reads it back as the words that were meant; the key is the shell's own variable."""
+    words = shlex.split(scoring.curl(URI, Path(sample), "blue"))
+    assert words[words.index("--data") + 1] == f"@{sample}"
+    assert words[-1] == URI
+    assert f"{scoring.PIN}: blue" in words
+    assert f"Authorization: Bearer ${scoring.KEY_VARIABLE}" in words

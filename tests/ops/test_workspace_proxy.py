@@ -1,0 +1,36 @@
+"""A machine behind a proxy, as in most companies: the local workspace is on this machine, and is reached."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import requests
+
+from ops import workspace
+from ops.errors import UsageError
+from ops.settings import load
+
+NAMES = {"experiment": "x", "model": "flights", "endpoint": "flights"}
+VALUES = {"names": NAMES, "data": {"dev": "d", "prod": "p", "live": "l"}, "train": {"target": "t", "positive": "1"}}
+
+
+def test_calls_of_this_machine_pass_the_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    """What the user has excepted from it stays so; requests, which the SDK uses, then asks no proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "intranet.example")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    settings = load({**VALUES, "workspace": "local", "local": {"folder": str(tmp_path)}})
+    assert workspace.find_local(settings) is None
+    assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "intranet.example,127.0.0.1"
+    assert requests.utils.get_environ_proxies("https://127.0.0.1:1/") == {}
+    assert requests.utils.get_environ_proxies("https://elsewhere.example/")["https"] == "http://127.0.0.1:9"
+
+
+def test_azure_is_reached_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is excepted for a workspace on Azure."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    settings = load({**VALUES, "workspace": "flights", "resource_group": "g", "subscription": "s"})
+    with pytest.raises(UsageError):
+        workspace.find_local(settings)
+    assert "NO_PROXY" not in os.environ
