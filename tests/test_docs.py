@@ -1,4 +1,4 @@
-"""What the pages say is so: commands, tasks, sessions, settings, links, and the rows of the flow."""
+"""What the pages say is so: commands, tasks, sessions, files, links (test_docs_flow, _settings, _run: the rest)."""
 
 from __future__ import annotations
 
@@ -8,48 +8,21 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from pydantic import BaseModel
+from pages import PAGES, ROOT, code, page, rows_of
 from test_tasks import all_tasks, options
 
-from ops.settings import Settings
-
-ROOT = Path(__file__).parents[1]
-FOLDERS = (ROOT, ROOT / "docs", ROOT / "data", ROOT / "demo")
-PAGES = sorted(file for folder in FOLDERS for file in folder.glob("*.md"))
-ROWS = range(1, 28)
-WORKFLOW_ROWS = (1, 10)  # what GitHub does with the repository's workflows
 # Options of inv itself, which come before the task.
 CORE_OPTIONS = {"--list", "--help", "--debug", "-f"}
-
-
-def page(name: str) -> str:
-    return (ROOT / name).read_text()
 
 
 def commands(text: str) -> list[str]:
     """Return the lines that make an environment and do something in it."""
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line.startswith("python3 -m venv .venv && ")]
-
-
-def code(text: str) -> list[str]:
-    """Return what stands between backticks in running text, and the lines of shell blocks."""
-    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return re.findall(r"`([^`\n]+)`", prose) + [line for block in blocks for line in block.splitlines()]
-
-
-def rows_of(text: str) -> list[list[str]]:
-    """Return the cells of every table row of a page."""
-    lines = (line for line in text.splitlines() if line.startswith("|") and not line.startswith("|---"))
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_readme_has_two_commands_and_ci_runs_them() -> None:
@@ -158,47 +131,6 @@ def test_pages_name_only_sessions_that_exist(file: Path) -> None:
         assert set(words.split()) <= set(sessions())
 
 
-def leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return each setting by its path, as in names.endpoint."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= leaves(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
-    return found
-
-
-def fields(model: type[BaseModel], above: str = "") -> set[str]:
-    """Return the paths of the settings that are checked."""
-    found = set()
-    for key, field in model.model_fields.items():
-        name = above + (field.alias or key)
-        kind = field.annotation
-        found |= fields(kind, f"{name}.") if isinstance(kind, type) and issubclass(kind, BaseModel) else {name}
-    return found
-
-
-def test_settings_page_lists_every_setting_with_its_value() -> None:
-    """docs/settings.md and invoke.yaml agree, key by key."""
-    listed = {cells[0].strip("`"): cells[1].strip("`") for cells in rows_of(page("docs/settings.md"))[1:]}
-    written = leaves(yaml.safe_load(page("invoke.yaml")))
-    # YAML writes booleans small.
-    shown = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in written.items()}
-    assert listed == {key: value or "empty" for key, value in shown.items()}
-
-
-def test_every_setting_stands_in_invoke_yaml_with_a_comment() -> None:
-    """The file is the list: nothing can be set that it does not show."""
-    assert fields(Settings) == set(leaves(yaml.safe_load(page("invoke.yaml"))))
-    lines = [line for line in page("invoke.yaml").splitlines() if re.match(r"\s*\w+:\s*\S", line)]
-    assert [line for line in lines if " # " not in line] == []
-
-
-def test_variables_on_pages_are_settings() -> None:
-    """Every INVOKE_... of a page is a setting in capitals."""
-    known = {"INVOKE_" + key.replace(".", "_").upper() for key in leaves(yaml.safe_load(page("invoke.yaml")))}
-    named = {word for file in PAGES for word in re.findall(r"\bINVOKE_[A-Z_]*[A-Z]\b", file.read_text())}
-    assert named <= known
-
-
 def anchors(file: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     heads = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
@@ -226,64 +158,6 @@ def test_files_that_pages_name_are_there(file: Path) -> None:
     made = ("outputs/",)
     missing = [word for word in named if not any((base / word).exists() for base in (ROOT, ROOT / "src", file.parent))]
     assert [word for word in missing if not word.startswith(made)] == []
-
-
-@cache
-def rows_by_test() -> dict[str, set[int]]:
-    """Return every test of the suite with the rows of the flow that its name and docstring name."""
-    found: dict[str, set[int]] = {}
-    for file in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                named = re.findall(r"rows?_((?:\d+_|and_|row_)*\d+)", node.name)
-                rows = {int(number) for words in named for number in re.findall(r"\d+", words)}
-                rows |= {int(number) for number in re.findall(r"FLOW (\d+)", ast.get_docstring(node) or "")}
-                found.setdefault(node.name, set()).update(rows)
-    return found
-
-
-def flow() -> dict[int, list[str]]:
-    """Return the rows of docs/flow.md: promise, task, where, proved by."""
-    found = [cells for cells in rows_of(page("docs/flow.md")) if cells[0].isdigit()]
-    assert [int(cells[0]) for cells in found] == list(ROWS)
-    return {int(cells[0]): cells[1:] for cells in found}
-
-
-@pytest.mark.parametrize("row", ROWS)
-def test_a_row_of_the_flow_is_proved_by_the_tests_that_it_names(row: int) -> None:
-    """They exist, and at least one of them names the row in turn."""
-    *_, proofs = flow()[row]
-    if row in WORKFLOW_ROWS and proofs == "none yet":
-        return
-    named = re.findall(r"`(test_\w+)`", proofs)
-    assert [name for name in named if name not in rows_by_test()] == []
-    assert any(row in rows_by_test()[name] for name in named)
-
-
-@pytest.mark.parametrize("row", ROWS)
-def test_a_row_of_the_flow_names_tasks_and_files(row: int) -> None:
-    """Which verb does it (none in the rows that GitHub does), and where to look."""
-    _, task, where, _ = flow()[row]
-    assert bool(task) or row in WORKFLOW_ROWS
-    assert re.fullmatch(r"(`((ops|ops/rollout|score)/\w+\.py|\.github/workflows/[\w-]+\.yml)`(, )?)+", where)
-
-
-def test_the_diagram_has_every_row() -> None:
-    """Each number stands in the Mermaid diagram of docs/flow.md."""
-    [diagram] = re.findall(r"```mermaid\n(.*?)```", page("docs/flow.md"), flags=re.DOTALL)
-    drawn = {int(number) for words in re.findall(r"\((\d+(?:, \d+)*)\)", diagram) for number in words.split(", ")}
-    assert drawn == set(ROWS)
-
-
-def test_no_test_names_a_row_that_does_not_exist() -> None:
-    """There are 27."""
-    assert set().union(*rows_by_test().values()) <= set(ROWS)
-
-
-def test_what_the_flow_always_promises_is_tested() -> None:
-    """The tests that docs/flow.md names outside its tables exist as well."""
-    named = set(re.findall(r"`(test_\w+)`", page("docs/flow.md")))
-    assert named - set(rows_by_test()) == set()
 
 
 def test_the_licence_is_the_one_that_is_declared() -> None:

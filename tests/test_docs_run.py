@@ -39,7 +39,7 @@ def run(house: House, block: str) -> str:
         env=environment({"PATH": f"{place}:/usr/bin:/bin"}),
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1500,
         check=False,
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
@@ -54,18 +54,18 @@ def test_every_page_with_commands_is_run_or_says_why_not() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_the_tour_runs_as_it_stands(house: House) -> None:
     """Train, deploy, a second model, a rollout, back by hand; and what the page says of each is so."""
     said = [run(house, block) for block in blocks("docs/tour.md")[:-1]]
     assert "report: outputs/jobs/" in said[0]
     assert "traffic: blue 100 %" in said[1]
     assert "rollout complete: green has all the traffic" in said[2]
-    assert "traffic: blue 100 %" in said[3]
+    assert "rolled back: blue 100 %" in said[3]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("page", HOW_TO)
 def test_a_how_to_runs_as_it_stands(house: House, page: str) -> None:
     """Each of its blocks ends well where the tour has been taken."""
