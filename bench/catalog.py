@@ -39,7 +39,12 @@ def fill(folder: Path, jobs: int, versions: int) -> None:
             store.put("jobs", f"job-{number}", {"properties": properties, "status": "Completed"}, mark="Completed")
         store.put("models.container", "filled", {"properties": {}})
         for number in range(1, versions + 1):
-            model = {"modelUri": "azureml://jobs/job-1/outputs/model", "modelType": "custom_model", "tags": {"n": str(number)}, "properties": {}}
+            model = {
+                "modelUri": "azureml://jobs/job-1/outputs/model",
+                "modelType": "custom_model",
+                "tags": {"n": str(number)},
+                "properties": {},
+            }
             store.put("models", "filled", {"properties": model}, version=str(number))
     store.close()
 

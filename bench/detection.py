@@ -20,6 +20,7 @@ import numpy as np
 from bench.figures import Figure, put
 from bench.rivals import flagger, kayenta
 from bench.streams import BLUE, Oracle, Ours, follow, past
+from bench.times import slower
 
 from ops.evidence.counts import Counts
 from ops.evidence.judgement import Evidence, Policy
@@ -185,14 +186,8 @@ def rivals(rate: int, runs: int) -> list[Figure]:
     return figures
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench; 0 when every aim holds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="draw a tenth")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="put the figures into the list in FILE")
-    options = parser.parse_args(argv)
-    started = time.perf_counter()
-    less = 10 if options.quick else 1
+def measure(less: int) -> list[Figure]:
+    """Print every table, drawing 1/`less` of what a whole run draws, and return the figures."""
     figures = [
         figure
         for tolerance in (0.0, 0.001)
@@ -208,7 +203,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\na green that turns bad late")
     figures += [turns_bad(after // less, 1000 // less) for after in (1000, 100_000)]
     for rate in (10, 100, 1000):
-        figures += rivals(rate, 50 // (5 if options.quick else 1))
+        figures += rivals(rate, 50 // (5 if less > 1 else 1))
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the bench; 0 when every aim holds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="draw a tenth")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="put the figures into the list in FILE")
+    options = parser.parse_args(argv)
+    started = time.perf_counter()
+    figures = measure(10 if options.quick else 1)
     missed = [figure for figure in figures if not figure.holds]
     print(f"\n{len(figures) - len(missed)} of {len(figures)} aims hold, {time.perf_counter() - started:.0f} s")
     for figure in missed:

@@ -94,7 +94,9 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             name = f"run(), {count} row{'s' * (count > 1)}, {shape}, µs: beside orjson + onnxruntime"
             figures.append(at_most(name, found["ours"] * 1e6, found["floor"] * 1e6, TIMES))
             if shape == "table":
-                found = medians({"ours": lambda: scorer.answer(body), "frame": lambda: tutorial(body)}, max(rounds // 12, 9), 2)
+                found = medians(
+                    {"ours": lambda: scorer.answer(body), "frame": lambda: tutorial(body)}, max(rounds // 12, 9), 2
+                )
                 name = f"run(), {count} row{'s' * (count > 1)}, µs: beside json + DataFrame + pipeline"
                 figures.append(at_most(name, found["ours"] * 1e6, found["frame"] * 1e6, 1 / 7))
     return figures

@@ -71,7 +71,9 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                 for name, address in addresses.items():
                     rates[name].append(drive(address, request, CLIENTS, seconds).rate)
             found = {name: statistics.median(values) for name, values in rates.items()}
-            name = f"inference server, requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside a DataFrame"
+            name = (
+                f"inference server, requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside a DataFrame"
+            )
             figures.append(at_least(name, found["ours"], found["frame"], times))
     began = {name: statistics.median(values) for name, values in starts.items()}
     name = "start to first answer, s: beside a script that imports pandas and scikit-learn"

@@ -39,10 +39,12 @@ def trained(folder: Path, kind: str, data: Path = ROOT / "data" / "prod") -> Pat
     return root
 
 
-def rows(count: int) -> tuple[list[str], list[list[Any]]]:
-    """Return the columns of a request and so many rows of the live data as its cells."""
+def rows(count: int, *, whole: bool = False) -> tuple[list[str], list[list[Any]]]:
+    """Return the columns of a request and so many rows of the live data as its cells, `whole`: without a null."""
     columns: list[str] = json.loads(SAMPLE.read_text())["input_data"]["columns"]
     frame = pd.read_csv(sorted((ROOT / "data" / "live").glob("*.csv.gz"))[0], nrows=5000)[columns]
+    if whole:
+        frame = frame.dropna()
     chosen = frame.sample(count, random_state=0).astype(object)
     return columns, chosen.where(chosen.notna(), None).to_numpy().tolist()
 

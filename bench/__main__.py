@@ -1,0 +1,99 @@
+"""All benches, one after the other: `PYTHONPATH=src python -m bench [--quick] [--only PART] [--peers FOLDER]`.
+
+A part that fails is said, in the page too, and the others go on. Only a whole run that is not quick writes the pages;
+with `--only` the part's figures take the places of those of the same names. Exit code 0, whatever the aims: a report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import (
+    catalog,
+    command_line,
+    detection,
+    models,
+    rival_servers,
+    routing,
+    scale,
+    scoring,
+    servers,
+    stage,
+    training,
+)
+from bench.figures import Figure, machine, put
+from bench.report import draw, page
+
+DOCS = stage.ROOT / "docs"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="measure less, some two minutes, and write nothing")
+    parser.add_argument("--peers", type=Path, default=Path("none"), help="folder of the other servers' environments")
+    parser.add_argument("--only", metavar="PART", help="one part")
+    options = parser.parse_args(argv)
+    quick: bool = options.quick
+    parts: dict[str, Callable[[Path], list[Figure]]] = {
+        "scoring": lambda folder: scoring.measure(folder, quick),
+        "models": lambda folder: models.measure(folder, quick),
+        "servers": lambda folder: servers.measure(folder, quick),
+        "rival_servers": lambda folder: rival_servers.measure(folder, quick, options.peers.resolve()),
+        "routing": lambda folder: routing.measure(folder, quick),
+        "command_line": lambda folder: command_line.measure(folder, quick),
+        "training": lambda folder: training.measure(folder, quick),
+        "catalog": lambda folder: catalog.measure(folder, quick),
+        "scale": lambda folder: scale.measure(folder, quick),
+        "detection": lambda folder: detection.measure(10 if quick else 1),
+    }
+    if options.only and options.only not in parts:
+        parser.error(f"there is no part {options.only}: {', '.join(parts)}")
+    print(machine())
+    started = time.perf_counter()
+    figures: list[Figure] = []
+    missing: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        for name, measure in parts.items():
+            if options.only not in (None, name):
+                continue
+            began = time.perf_counter()
+            try:
+                found = measure(Path(folder))
+            except Exception as error:  # whatever a part raises, the others are still worth having
+                traceback.print_exc()
+                missing.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+                continue
+            figures += found
+            print(f"\n{name}, {time.perf_counter() - began:.0f} s", flush=True)
+            for figure in found:
+                held = "holds " if figure.holds else "MISSED"
+                print(f"  {held} {figure.ratio:8.2f}  {figure.value:10.4g} / {figure.reference:10.4g}  {figure.name}")
+    took = time.perf_counter() - started
+    if not options.peers.is_dir() and not options.only:
+        missing.append("the other servers of models: their environments were not there")
+    missing += [f"{name} is not on this machine" for name in ("haproxy", "nginx") if not routing.found(name)]
+    print(f"\n{sum(figure.holds for figure in figures)} of {len(figures)} aims hold, {took:.0f} s")
+    for text in missing:
+        print(f"not measured: {text}")
+    if not quick:
+        list_file = DOCS / "benchmarks.json"
+        if options.only:
+            figures = put(list_file, figures)
+        else:
+            list_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+        (DOCS / "benchmarks.md").write_text(page(figures, missing, took))
+        draw(figures, DOCS / "benchmarks.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""docs/benchmarks.md: the figures as tables, and their ratios drawn."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench.figures import Figure, machine
+
+# Title, how its figures' names begin, and what the reader must know about them.
+SECTIONS = (
+    ("Scoring, in process", ("run()",), "From a request's bytes to an answer's, with every cell checked."),
+    (
+        "Models",
+        ("model",),
+        "The same for other algorithms, each beside the logistic graph: a graph of another pipeline, and one that does "
+        "not convert and is served from `model.skops`.",
+    ),
+    (
+        "Inference server",
+        ("inference server", "start to first answer"),
+        "Microsoft's server with this project's script, one worker, beside the same server with a tutorial's script, "
+        "and beside other servers of models with the same graph and the same rows.",
+    ),
+    ("Router", ("router",), "The local workspace's front before one inference server; all share the machine."),
+    ("Command line", ("inv",), "Each in a process of its own."),
+    ("Training", ("training",), "The reference is ten times the smaller size's figure: linear growth has a ratio of 1."),
+    ("Filled workspace", ("workspace",), "Asked through the SDK over the socket."),
+    ("Evidence at scale", ("evidence",), "One update of a rollout's evidence from one minute's counts."),
+    (
+        "Rollback",
+        ("rollback", "false rollbacks", "turns bad", "bad requests", "healthy greens"),
+        "How soon a bad release is caught, on simulated traffic ([evidence.md](evidence.md)).",
+    ),
+)
+
+
+def page(figures: Sequence[Figure], missing: Iterable[str], took: float) -> str:
+    """Spell the page."""
+    held = sum(figure.holds for figure in figures)
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `nox -s bench`; [benchmarks.json](benchmarks.json) has the same figures. Each stands beside a "
+        "reference that was measured in the same run, in turn with it; values are medians. Where an aim is missed or "
+        "another is faster, the table says no.",
+        "",
+        f"Last run: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}, {took / 60:.0f} minutes. "
+        f"{held} of {len(figures)} aims hold.",
+        "",
+        "![Ratio to the reference, and the aim's side of it](benchmarks.png)",
+    ]
+    lines += [f"\nNot measured: {text}" for text in missing]
+    for title, begins, about in SECTIONS:
+        rows = [figure for figure in figures if figure.name.startswith(begins)]
+        if rows:
+            lines += ["", f"## {title}", "", about, "", "| figure | value | reference | ratio | aim | holds |"]
+            lines.append("|---|---:|---:|---:|---|---|")
+            lines += [
+                f"| {row.name} | {_short(row.value)} | {_short(row.reference)} | {row.ratio:.2f} | {row.aim} | "
+                f"{'yes' if row.holds else 'no'} |"
+                for row in rows
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(figures: Sequence[Figure], path: Path) -> None:
+    """Draw each figure's ratio to its reference, section by section."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    shown = [figure for _, begins, _ in SECTIONS[:-1] for figure in figures if figure.name.startswith(begins)]
+    shown = [figure for figure in shown if figure.ratio > 0]
+    plot, axes = pyplot.subplots(figsize=(9, 0.24 * max(len(shown), 4) + 1))
+    colours = ["#2a6f97" if figure.holds else "#c1440e" for figure in shown]
+    axes.barh([figure.name for figure in shown], [figure.ratio for figure in shown], color=colours)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set_xlabel("ratio to the reference of the same run; blue: the aim holds, red: it does not")
+    plot.tight_layout()
+    plot.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(plot)
+
+
+def _short(value: float) -> str:
+    if value and abs(value) < 0.01:
+        return f"{value:.2g}"
+    return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"

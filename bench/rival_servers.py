@@ -1,0 +1,131 @@
+"""Other servers of models beside Microsoft's with this project's script. `python -m bench.rival_servers PEERS`.
+
+PEERS is a folder of environments, one for each of them (`nox -s bench` makes them). All serve the same graph with the
+same rows, one worker and one thread, as their manuals would have it; only ours checks each cell of a request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import stage
+from bench.figures import Figure, at_least
+from bench.load import Address, drive
+from bench.processes import ServerFailed, free_port, running
+from bench.servers import CLIENTS, inference_server
+
+HERE = Path(__file__).with_name("peers")
+
+
+def mlflow(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
+    """Write the model in MLflow's form, and return the command and the folder to serve from."""
+    written = folder / "mlflow-model"
+    shutil.rmtree(written, ignore_errors=True)
+    python = str(peer / "bin" / "python")
+    variables = stage.environment(PYTHONPATH=str(HERE))
+    subprocess.run(
+        [python, str(HERE / "flow.py"), str(root), str(written)],
+        check=True, env=variables, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    command = [str(peer / "bin" / "mlflow"), "models", "serve", "-m", str(written), "-p", str(port), "-h", "127.0.0.1"]
+    return [*command, "--env-manager", "local", "-w", "1"], folder
+
+
+def mlserver(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
+    """Write MLServer's two files of settings, and return the command and the folder to serve from."""
+    served = folder / "mlserver"
+    served.mkdir(exist_ok=True)
+    general = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
+    quiet = {"debug": False, "parallel_workers": 0, "metrics_endpoint": None, "access_log": False}
+    (served / "settings.json").write_text(json.dumps(general | quiet))
+    (served / "model-settings.json").write_text(json.dumps({"name": "flights", "implementation": "seldon.Flights"}))
+    return [str(peer / "bin" / "mlserver"), "start", str(served)], served
+
+
+def litserve(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
+    """Return the command and the folder to serve from."""
+    return [str(peer / "bin" / "python"), str(HERE / "lit.py"), str(port), str(root)], folder
+
+
+def bentoml(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
+    """Return the command and the folder to serve from."""
+    command = [str(peer / "bin" / "bentoml"), "serve", "bento:Flights", "-p", str(port), "--host", "127.0.0.1"]
+    return command, HERE
+
+
+def asked(name: str, columns: list[str], cells: list[list[Any]], graph: tuple[list[str], list[str]]) -> bytes:
+    """Spell the same rows as each server takes them."""
+    table = {"columns": columns, "data": cells}
+    if name == "mlflow":
+        return stage.post("/invocations", json.dumps({"dataframe_split": table}).encode())
+    if name == "mlserver":
+        numbers, texts = ([[row[columns.index(each)] for each in names] for row in cells] for names in graph)
+        inputs = [
+            {"name": "numbers", "shape": [len(cells), len(graph[0])], "datatype": "FP32", "data": numbers},
+            {"name": "texts", "shape": [len(cells) * len(graph[1])], "datatype": "BYTES", "data": sum(texts, [])},
+        ]
+        return stage.post("/v2/models/flights/infer", json.dumps({"inputs": inputs}).encode())
+    path = "/score" if name == "ours" else "/predict"
+    return stage.post(path, json.dumps({"input_data": table}).encode())
+
+
+PEERS: dict[str, Callable[[Path, Path, Path, int], tuple[list[str], Path]]] = {
+    "mlflow": mlflow,
+    "mlserver": mlserver,
+    "litserve": litserve,
+    "bentoml": bentoml,
+}
+
+
+@contextlib.contextmanager
+def served(name: str, peer: Path, root: Path, folder: Path, request: bytes) -> Iterator[Address]:
+    """Run a peer until it answers."""
+    port = free_port()
+    command, where = PEERS[name](peer, root, folder, port)
+    variables = stage.environment(PYTHONPATH=str(HERE), BENCH_MODEL=str(root), BENTOML_DO_NOT_TRACK="True")
+    # Some of them start programs of their environment by name.
+    variables["PATH"] = f"{peer / 'bin'}:{variables['PATH']}"
+    with running(command, variables, where, folder / f"{name}.log", port, request) as (address, _):
+        yield address
+
+
+def measure(folder: Path, quick: bool, peers: Path) -> list[Figure]:
+    """Measure requests a second of ours and of each peer that is there."""
+    root = stage.trained(folder, "logistic")
+    columns = json.loads((root / "model" / "signature.json").read_text())["columns"]
+    graph = (
+        [column["name"] for column in columns if column["type"] != "text"],
+        [column["name"] for column in columns if column["type"] == "text"],
+    )
+    requests = {
+        count: {name: asked(name, *stage.rows(count, whole=True), graph) for name in ("ours", *PEERS)}
+        for count in (1, 100)
+    }
+    rounds, seconds = (3, 0.7) if quick else (7, 1.2)
+    figures = []
+    with contextlib.ExitStack() as stack:
+        ours, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", root, folder))
+        for name in PEERS:
+            if not (peers / name / "bin" / "python").exists():
+                print(f"{name} is not installed and was not measured")
+                continue
+            try:
+                with served(name, peers / name, root, folder, requests[1][name]) as theirs:
+                    for count in (1, 100):
+                        rates: dict[str, list[float]] = {"ours": [], name: []}
+                        for _ in range(rounds):
+                            for each, address in (("ours", ours), (name, theirs)):
+                                rates[each].append(drive(address, requests[count][each], CLIENTS, seconds).rate)
+                        found = {each: statistics.median(values) for each, values in rates.items()}
+                        of = f"requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside {name}"
+                        figures.append(at_least(f"inference server, {of}", found["ours"], found[name], 1.0))
+            except (ServerFailed, subprocess.CalledProcessError, TimeoutError) as error:
+                print(f"{name} was not measured: {error}")
+    return figures
