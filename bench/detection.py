@@ -202,6 +202,8 @@ def measure(less: int) -> list[Figure]:
     ]
     print("\na green that turns bad late")
     figures += [turns_bad(after // less, 1000 // less) for after in (1000, 100_000)]
+    print("\na green that is slower, judged by pairs of times")
+    figures += slower(600 // less, 10_000 // less, SEED)
     for rate in (10, 100, 1000):
         figures += rivals(rate, 50 // (5 if less > 1 else 1))
     return figures

@@ -1,4 +1,5 @@
 """How soon a slower green is rolled back: the bets of ops.evidence.pace on arrays, one row a rollout.
+
 tests/bench/test_times.py holds the two together.
 """
 
