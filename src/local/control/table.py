@@ -9,7 +9,7 @@ from functools import partial
 from local.catalog import assets, computes, datastores, workspace
 from local.control import faults, monitor, overview
 from local.control.state import State
-from local.serving import deployer, deployments, endpoints
+from local.serving import deployer, deployments, endpoints, keys
 from local.training import history, jobs, tracking
 from local.wire import operations
 from local.wire.call import Call, Reply
@@ -170,11 +170,11 @@ def _endpoint_operations(state: State) -> list[Operation]:
         Operation("OnlineEndpoints_CreateOrUpdate", "PUT", one, partial(endpoints.put_endpoint, own)),
         Operation("OnlineEndpoints_Update", "PATCH", one, partial(endpoints.patch_endpoint, own)),
         Operation("OnlineEndpoints_Delete", "DELETE", one, partial(deployer.delete_endpoint, work)),
-        Operation("OnlineEndpoints_ListKeys", "POST", f"{one}/listKeys", partial(endpoints.list_keys, own)),
+        Operation("OnlineEndpoints_ListKeys", "POST", f"{one}/listKeys", partial(keys.list_keys, own)),
         Operation(
-            "OnlineEndpoints_RegenerateKeys", "POST", f"{one}/regenerateKeys", partial(endpoints.regenerate_keys, own)
+            "OnlineEndpoints_RegenerateKeys", "POST", f"{one}/regenerateKeys", partial(keys.regenerate_keys, own)
         ),
-        Operation("OnlineEndpoints_GetToken", "POST", f"{one}/token", partial(endpoints.get_token, own)),
+        Operation("OnlineEndpoints_GetToken", "POST", f"{one}/token", partial(keys.get_token, own)),
         Operation("OnlineDeployments_List", "GET", many, partial(deployments.list_deployments, theirs)),
         Operation("OnlineDeployments_Get", "GET", f"{many}/{{name}}", partial(deployments.get_deployment, theirs)),
         Operation(

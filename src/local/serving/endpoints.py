@@ -1,24 +1,21 @@
-"""Online endpoints: their names, keys and traffic."""
+"""Online endpoints: their names and their traffic."""
 
 from __future__ import annotations
 
-import hmac
 import secrets
-import time
 from asyncio import to_thread
-from collections.abc import Callable
 
 from local.errors import Conflict, Invalid, NotFound
 from local.routing import traffic as rules
 from local.routing.router import Router
 from local.routing.routes import EndpointRoute
+from local.serving.tokens import Tokens
 from local.storage.store import Document, Store
 from local.wire.call import Call, Json, Reply, page, system_data
 from local.wire.guard import Guard
 from local.wire.operations import Operations
 from local.wire.place import Place
 
-TOKEN_SECONDS = 12 * 3600
 _MODES = {mode.lower(): mode for mode in ("Key", "AMLToken", "AADToken")}
 
 
@@ -30,7 +27,7 @@ class Endpoints:
         self.store = store
         self.operations = operations
         self.router = router
-        self.guard = guard
+        self.tokens = Tokens(guard)
 
     def get(self, name: str) -> Document:
         document = self.store.get("endpoints", name)
@@ -103,21 +100,15 @@ class Endpoints:
                 keys=tuple(document.body["keys"]) if mode == "Key" else (),
                 traffic=properties["traffic"],
                 mirror=properties["mirrorTraffic"],
-                check=None if mode == "Key" else self._token_check(document.name, mode),
+                check=None if mode == "Key" else self.tokens.check(document.name, mode == "AADToken"),
             )
         )
 
     def token(self, document: Document) -> Json:
-        """Return a scoring token that ends in twelve hours."""
+        """Return a scoring token, which only an endpoint without keys has."""
         if document.body["properties"]["authMode"] == "Key":
             raise Invalid(f"Endpoint {document.name} uses keys for authentication, not tokens.")
-        until = int(time.time()) + TOKEN_SECONDS
-        return {
-            "accessToken": f"{until}.{self._signature(document.name, until)}",
-            "tokenType": "Bearer",
-            "expiryTimeUtc": until,
-            "refreshAfterTimeUtc": until - TOKEN_SECONDS // 2,
-        }
+        return self.tokens.make(document.name)
 
     def render(self, document: Document) -> Json:
         body = document.body
@@ -164,21 +155,6 @@ class Endpoints:
                 state = found[deployment].body["state"]
                 raise Invalid(f"Deployment '{deployment}' cannot have traffic: its provisioning state is {state}.")
 
-    def _signature(self, name: str, until: int) -> str:
-        return self.guard.derive("endpoint token", name, str(until))
-
-    def _token_check(self, name: str, mode: str) -> Callable[[str], bool]:
-        def check(token: str) -> bool:
-            # With aad_token the caller's own sign-in is what opens the endpoint; here that is the workspace's token.
-            if mode == "AADToken" and self.guard.is_token(token):
-                return True
-            until, _, signature = token.partition(".")
-            if not until.isdecimal() or int(until) < time.time():
-                return False
-            return hmac.compare_digest(signature.encode(), self._signature(name, int(until)).encode())
-
-        return check
-
 
 def get_endpoint(endpoints: Endpoints, call: Call) -> Reply:
     return Reply(body=endpoints.render(endpoints.get(call["name"])))
@@ -219,37 +195,3 @@ async def _settle(endpoints: Endpoints, document: Document, operation: str, new:
 
     await to_thread(settle)
     return endpoints.operations.created(operation, answer, new)
-
-
-def list_keys(endpoints: Endpoints, call: Call) -> Reply:
-    document = endpoints.get(call["name"])
-    if document.body["properties"]["authMode"] != "Key":
-        raise Invalid(f"Endpoint {document.name} does not use keys for authentication.")
-    primary, secondary = document.body["keys"]
-    return Reply(body={"primaryKey": primary, "secondaryKey": secondary})
-
-
-async def regenerate_keys(endpoints: Endpoints, call: Call) -> Reply:
-    """Make one key anew. The SDK sends the present key as the wish for the new one: that counts as no wish."""
-    given = call.document()
-    which = {"primary": 0, "secondary": 1}.get(str(given.get("keyType", "")).lower())
-    if which is None:
-        raise Invalid("keyType must be Primary or Secondary")
-
-    def rotate() -> tuple[Document, str]:
-        with endpoints.store.transaction():
-            old = endpoints.get(call["name"])
-            operation = endpoints.operations.begin(endpoints.resource(old.name), "rk")
-            keys = list(old.body["keys"])
-            wish = given.get("keyValue")
-            keys[which] = wish if wish and wish not in keys else secrets.token_urlsafe(24)
-            endpoints.operations.end(operation)
-            return endpoints.change(old.name, keys=keys), operation
-
-    document, operation = await to_thread(rotate)
-    endpoints.route(document.name)
-    return endpoints.operations.accepted(operation)
-
-
-def get_token(endpoints: Endpoints, call: Call) -> Reply:
-    return Reply(body=endpoints.token(endpoints.get(call["name"])))
