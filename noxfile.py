@@ -25,8 +25,11 @@ SCHEMAS = {
 }
 # Which workspace `nox -s azure` works on; it costs money there.
 AZURE = ["INVOKE_WORKSPACE", "INVOKE_RESOURCE_GROUP", "INVOKE_SUBSCRIPTION"]
+# Other servers of models, which `nox -s bench` measures beside ours.
+PEERS = ["mlflow", "mlserver", "litserve", "bentoml"]
 # Slow tests that have a session of their own.
-ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure"]
+ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure", "--ignore=tests/studio"]
+CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # A file's tests share what they start, so a file stays in one process.
 IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
 
@@ -100,6 +103,16 @@ def azure(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11", default=False)
+def studio(session: nox.Session) -> None:
+    """Drive the studio's page in a real Chromium; say so when there is none."""
+    if not any(Path(folder, name).exists() for folder in os.get_exec_path() for name in CHROMIUM):
+        session.skip("DID NOT RUN, nothing was proved about the page: apt-get install chromium")
+    session.install("-r", "requirements-dev.txt")
+    session.run_install("uv", "pip", "install", "--group", "studio", external=True)
+    session.run("pytest", "tests/studio", *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python="3.11", default=False)
 def lock(session: nox.Session) -> None:
     """Write requirements.txt and requirements-dev.txt anew from pyproject.toml."""
     session.install("uv")
@@ -131,7 +144,19 @@ def data(session: nox.Session) -> None:
 
 @nox.session(python="3.11", default=False)
 def bench(session: nox.Session) -> None:
-    """Measure how soon a bad green is found, beside the oracle and two rivals; `nox -s bench -- quick` for a tenth."""
+    """Measure everything beside its references and write docs/benchmarks.md; `-- quick` prints the main ratios only."""
     session.install("-r", "requirements-dev.txt")
-    chosen = ["--quick"] if "quick" in session.posargs else ["--json", "docs/benchmarks.json"]
-    session.run("python", "-m", "bench.detection", *chosen, env={**WITH_BYTECODE, "PYTHONPATH": "src"})
+    chosen = ["--quick"] if "quick" in session.posargs else ["--peers", str(_peers(session))]
+    chosen += [word for word in session.posargs if word != "quick"]
+    session.run("python", "-m", "bench", *chosen, env={**WITH_BYTECODE, "PYTHONPATH": "src"})
+
+
+def _peers(session: nox.Session) -> Path:
+    """Give each other server of models an environment of its own; one that cannot be made is said by the bench."""
+    folder = Path(session.virtualenv.location) / "peers"
+    for name in PEERS:
+        place = str(folder / name)
+        session.run("uv", "venv", "--quiet", "--allow-existing", place, success_codes=range(256))
+        install = ["uv", "pip", "install", "--quiet", "--python", place, name, "onnxruntime"]
+        session.run_install(*install, success_codes=range(256))
+    return folder

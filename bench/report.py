@@ -25,7 +25,11 @@ SECTIONS = (
     ),
     ("Router", ("router",), "The local workspace's front before one inference server; all share the machine."),
     ("Command line", ("inv",), "Each in a process of its own."),
-    ("Training", ("training",), "The reference is ten times the smaller size's figure: linear growth has a ratio of 1."),
+    (
+        "Training",
+        ("training",),
+        "The reference is ten times the smaller size's figure: linear growth has a ratio of 1.",
+    ),
     ("Filled workspace", ("workspace",), "Asked through the SDK over the socket."),
     ("Evidence at scale", ("evidence",), "One update of a rollout's evidence from one minute's counts."),
     (

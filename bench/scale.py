@@ -1,0 +1,172 @@
+"""Past one endpoint: `PYTHONPATH=src python -m bench.scale`, whose table stands in docs/scale.md.
+
+Ten regions, each with an endpoint of its own that answers 100 requests a second, 10 % of them by green, judged by the
+minute's counts as a rollout judges them. Three ways to roll out: all regions at once, each judged alone; all at once,
+one evidence of all their counts; and in waves of one, three and six regions, with one evidence of all and one of each.
+A wave begins when the evidence so far says good and the one before is ten minutes old; the first harm stops all.
+With two kinds of evidence each has half of alpha, and a region's own a tenth of that half.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from bench.figures import Figure, at_most
+from bench.timing import medians
+
+from ops.evidence import Counts, Evidence, Policy
+
+REGIONS = 10
+WAVES = (1, 3, 6)
+BAKE = 10
+LIMIT = 120
+GREEN = 600  # a minute and region: 10 % of 100 requests a second
+BLUE = 0.005
+HISTORY = Counts(20_000, 100)
+ALPHA = 0.01
+SEED = 20130101
+# What is wrong with green: its rate in each region.
+RELEASES: Mapping[str, Sequence[float]] = {
+    "equal": [BLUE] * REGIONS,
+    "1 % bad everywhere": [0.01] * REGIONS,
+    "5 % bad everywhere": [0.05] * REGIONS,
+    "all bad everywhere": [1.0] * REGIONS,
+    "5 % bad in the last region": [BLUE] * (REGIONS - 1) + [0.05],
+}
+
+
+@dataclass
+class Outcome:
+    """What many rollouts of one kind came to."""
+
+    stopped: int = 0
+    minutes: list[int] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
+    reached: list[int] = field(default_factory=list)
+
+
+def evidence(alpha: float) -> Evidence:
+    """Return evidence of nothing yet, with blue's past."""
+    return Evidence.start(Policy(alpha=alpha), {"error": HISTORY})
+
+
+def rollout(rates: Sequence[float], way: str, chance: np.random.Generator) -> tuple[bool, int, int, int]:
+    """Follow one rollout; return whether it was stopped, its minutes, green's bad requests, and the regions reached."""
+    pooled = evidence({"alone": ALPHA, "pooled": ALPHA, "waves": ALPHA / 2}[way])
+    own_alpha = ALPHA / REGIONS if way == "alone" else ALPHA / 2 / REGIONS
+    own = [evidence(own_alpha) for _ in range(REGIONS)]
+    active = WAVES[0] if way == "waves" else REGIONS
+    age = bad = 0
+    wave = 1
+    for minute in range(1, LIMIT + 1):
+        age += 1
+        blue = chance.binomial(9 * GREEN, BLUE, active)
+        green = chance.binomial(GREEN, rates[:active])
+        bad += int(green.sum())
+        for region in range(active):
+            counts = {"error": (Counts(9 * GREEN, int(blue[region])), Counts(GREEN, int(green[region])))}
+            if way != "alone":
+                pooled = pooled.update(counts)
+            if way != "pooled":
+                own[region] = own[region].update(counts)
+        judged = [] if way == "alone" else [pooled.verdict().answer]
+        judged += [] if way == "pooled" else [each.verdict().answer for each in own[:active]]
+        if "bad" in judged:
+            return True, minute, bad, active
+        good = all(answer == "good" for answer in judged) if way == "alone" else judged[0] == "good"
+        if good and age >= BAKE:
+            if active == REGIONS:
+                return False, minute, bad, active
+            active += WAVES[wave]
+            wave, age = wave + 1, 0
+    return False, LIMIT, bad, active
+
+
+def waves(runs: int) -> list[Figure]:
+    """Print the table of docs/scale.md, and return its figures."""
+    print(f"\n| green | way | stopped of {runs} | minutes | bad requests of green | regions reached |")
+    print("|---|---|---:|---:|---:|---:|")
+    served: dict[tuple[str, str], float] = {}
+    stopped: dict[tuple[str, str], float] = {}
+    for release, rates in RELEASES.items():
+        for way, shown in (("alone", "at once, each alone"), ("pooled", "at once, pooled"), ("waves", "waves, both")):
+            chance = np.random.default_rng(SEED)
+            outcome = Outcome()
+            for _ in range(runs):
+                ended, minutes, bad, reached = rollout(rates, way, chance)
+                outcome.stopped += ended
+                outcome.minutes.append(minutes)
+                outcome.bad.append(bad)
+                outcome.reached.append(reached)
+            served[release, way] = float(np.mean(outcome.bad))
+            stopped[release, way] = outcome.stopped / runs
+            print(
+                f"| {release} | {shown} | {outcome.stopped} | {np.mean(outcome.minutes):.1f} | "
+                f"{np.mean(outcome.bad):,.0f} | {np.mean(outcome.reached):.1f} |",
+                flush=True,
+            )
+    figures = [
+        at_most(
+            f"evidence of ten regions, {release}: bad requests served in waves, beside all at once and each alone",
+            served[release, "waves"],
+            served[release, "alone"],
+            0.5,
+        )
+        for release in list(RELEASES)[1:4]
+    ]
+    share = stopped["equal", "waves"]
+    most = 0.01 + 3 * (0.01 / runs) ** 0.5
+    name = "evidence of ten regions, equal: share of rollouts stopped"
+    figures.append(Figure(name, share, ALPHA, share / ALPHA, "at most 1 %, and chance", share <= most))
+    missed = 1 - stopped["5 % bad in the last region", "waves"]
+    name = "evidence of ten regions, 5 % bad in the last region: share not stopped"
+    figures.append(Figure(name, missed, 0.05, missed / 0.05, "at most beta, 5 %", missed <= 0.05))
+    return figures
+
+
+def cost(quick: bool) -> list[Figure]:
+    """Measure what an update and a verdict cost at 10 and at 100,000 requests a second, by counts of one second."""
+    chance = np.random.default_rng(SEED)
+
+    def blocks(rate: int) -> list[dict[str, tuple[Counts, Counts]]]:
+        blue, green = rate * 9 // 10, rate // 10
+        drawn = zip(chance.binomial(blue, BLUE, 200), chance.binomial(green, BLUE, 200), strict=True)
+        return [{"error": (Counts(blue, int(bad)), Counts(green, int(worse)))} for bad, worse in drawn]
+
+    def follow(seen: list[dict[str, tuple[Counts, Counts]]]) -> None:
+        now = evidence(ALPHA)
+        for each in seen:
+            now = now.update(each)
+            now.verdict()
+
+    few, many = blocks(10), blocks(100_000)
+    found = medians({"few": lambda: follow(few), "many": lambda: follow(many)}, 5 if quick else 25)
+    few_ms, many_ms = found["few"] / 200 * 1000, found["many"] / 200 * 1000
+    name = "evidence, ms of one second's counts at 100,000 requests/s: beside 10 requests/s"
+    return [
+        # More, by a bound that does not grow: a block larger than what is known of blue is met by up to 64 bets.
+        Figure(name, many_ms, few_ms, many_ms / few_ms, "none: its cost", True),
+        at_most("evidence, ms of one second's counts at 100,000 requests/s: beside the second", many_ms, 1000.0, 0.01),
+    ]
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """Measure both."""
+    del folder
+    return [*cost(quick), *waves(10 if quick else 60)]
+
+
+def main() -> int:
+    """Print the table and the figures; 0 when every aim holds."""
+    figures = measure(Path(), "--quick" in sys.argv)
+    for figure in figures:
+        print(f"{'holds ' if figure.holds else 'MISSED'} {figure.value:10.4g} / {figure.reference:10.4g} {figure.name}")
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
