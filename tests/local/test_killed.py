@@ -10,153 +10,48 @@ import os
 import random
 import signal
 import threading
-import zlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import requests
+from raw_flow import Client, Flow
 
 from local import launch
+from local.errors import StartError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
-SCRIPT = b"def init(): pass\ndef run(data): return 1\n"
-# What the control plane says while it works; all else is an end.
-UNDER_WAY = {"Creating", "Updating", "Deleting", "Queued", "Preparing", "Running", "Finalizing", "CancelRequested"}
 
 
-class Client:
-    """Raw calls of a workspace whose server comes and goes, and what of them was acknowledged."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.acknowledged: dict[str, Any] = {}
-        self.blobs: dict[str, bytes] = {}
-        self.count = 0
-        self.connect()
-
-    def connect(self) -> None:
-        self.connection = launch.ensure(self.folder)
-        one = self.connection
-        group = f"/subscriptions/{one.subscription_id}/resourceGroups/{one.resource_group}"
-        self.base = f"{one.arm}{group}/providers/Microsoft.MachineLearningServices/workspaces/{one.workspace_name}"
-        self.session = requests.Session()
-        # Else a bundle named in the environment would count for more.
-        self.session.trust_env = False
-        self.session.verify = one.ca_bundle
-        self.session.headers["Authorization"] = f"Bearer {one.token()}"
-
-    def call(self, method: str, path: str, body: Any = None) -> requests.Response:
-        return self.session.request(method, f"{self.base}/{path}", json=body, timeout=30)
-
-    def get(self, path: str) -> Any:
-        answer = self.call("GET", path)
-        assert answer.status_code == 200, f"{path}: {answer.text}"
-        return answer.json()
-
-    def put(self, path: str, body: Any) -> None:
-        """Write, and note it as acknowledged if it was."""
-        answer = self.call("PUT", path, body)
-        if answer.status_code == 409 and "Another operation" in answer.text:
-            return
-        assert answer.status_code in (200, 201), f"{path}: {answer.text}"
-        self.acknowledged[path] = body
-
-    def upload(self, name: str, data: bytes) -> None:
-        store = self.get("datastores/workspaceblobstore")["properties"]["containerName"]
-        sas = self.call("POST", "datastores/workspaceblobstore/listSecrets").json()["sasToken"]
-        url = f"{self.connection.arm}/blob/acct/{store}/{name}?{sas}"
-        self.blobs[name] = data
-        headers = {"x-ms-blob-type": "BlockBlob"}
-        if self.session.put(url, data=data, headers=headers, timeout=30).status_code == 201:
-            self.acknowledged[f"blob {name}"] = data
-
-    def settled(self, path: str) -> bool:
-        properties = self.get(path)["properties"]
-        return properties.get("provisioningState", properties.get("status")) not in UNDER_WAY
+def kill_while_it_recovers(client: Client, chance: random.Random) -> None:
+    """Start the server and kill it before it is ready, or just after."""
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(launch.ensure, client.folder)
+        while not (found := servers(client.folder)) and not starting.done():
+            time.sleep(0.01)
+        time.sleep(chance.random())
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # It may have been ready by then.
+        with contextlib.suppress(StartError):
+            starting.result(60)
 
 
-class Flow:
-    """The steps that a release is made of, each a call or two, with names of their own each time."""
-
-    def __init__(self, client: Client, chance: random.Random) -> None:
-        self.client = client
-        self.chance = chance
-
-    def run(self) -> None:
-        """Do a random sequence of steps until the server is gone."""
-        steps: list[Callable[[], None]] = [self.blob, self.model, self.job, self.endpoint, self.deploy, self.shift]
-        while True:
-            self.client.count += 1
-            self.chance.choice(steps)()
-
-    def blob(self) -> None:
-        size = self.chance.choice([10, 100_000, 3_000_000])
-        self.client.upload(f"kept/{self.client.count}", self.chance.randbytes(size))
-
-    def model(self) -> None:
-        uri = f"azureml://datastores/workspaceblobstore/paths/kept/{self.client.count}"
-        self.client.put(f"models/m/versions/{self.client.count}", {"properties": {"modelUri": uri}})
-
-    def job(self) -> None:
-        line = self.chance.choice(["true", "sleep 0.3", "sleep 60 & sleep 0.2; kill $!"])
-        body = {
-            "jobType": "Command",
-            "command": line,
-            "environmentId": "azureml:AzureML-x:1",
-            "computeId": "serverless",
-        }
-        self.client.put(f"jobs/job{self.client.count}", {"properties": body})
-
-    def endpoint(self) -> None:
-        self.client.put("onlineEndpoints/endp", self.described())
-
-    def described(self) -> dict[str, Any]:
-        """Return the endpoint as it is now, to be put again: a whole PUT replaces it."""
-        answer = self.client.call("GET", "onlineEndpoints/endp")
-        if answer.status_code == 404:
-            return {"location": "local", "properties": {"authMode": "Key"}}
-        found = answer.json()["properties"]
-        kept = {key: found[key] for key in ("authMode", "traffic", "mirrorTraffic")}
-        return {"location": "local", "tags": {"count": str(self.client.count)}, "properties": kept}
-
-    def deploy(self) -> None:
-        if "onlineEndpoints/endp" not in self.client.acknowledged:
-            return
-        name = self.chance.choice(["blue", "green"])
-        body = {
-            "endpointComputeType": "Managed",
-            "codeConfiguration": {"codeId": f"{self.code()}", "scoringScript": "score.py"},
-            "environmentVariables": {"N": str(self.client.count)},
-        }
-        deployment = {"location": "local", "sku": {"capacity": 1}, "properties": body}
-        self.client.put(f"onlineEndpoints/endp/deployments/{name}", deployment)
-
-    def code(self) -> str:
-        self.client.upload("code/score.py", SCRIPT)
-        store = self.client.get("datastores/workspaceblobstore")["properties"]["containerName"]
-        path = f"codes/c/versions/{zlib.crc32(SCRIPT)}"
-        uri = f"{self.client.connection.arm}/blob/acct/{store}/code"
-        self.client.put(path, {"properties": {"codeUri": uri}})
-        return f"{self.client.base.removeprefix(self.client.connection.arm)}/{path}"
-
-    def shift(self) -> None:
-        ready = [
-            name
-            for name in ("blue", "green")
-            if f"onlineEndpoints/endp/deployments/{name}" in self.client.acknowledged
-            and self.client.get(f"onlineEndpoints/endp/deployments/{name}")["properties"]["provisioningState"]
-            == "Succeeded"
-        ]
-        if ready:
-            body = self.described()
-            body["properties"]["traffic"] = {self.chance.choice(ready): 100}
-            self.client.put("onlineEndpoints/endp", body)
+def servers(folder: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "pid"]):
+        words = process.info["cmdline"] or []
+        if "serve" in words and str(folder) in words:
+            found.append(process.info["pid"])
+    return found
 
 
 def family(pid: int) -> set[int]:
@@ -193,6 +88,8 @@ def check(client: Client, wait: Any) -> None:
             assert found["properties"][key].endswith(body["properties"][key].removeprefix("azureml://"))
         if path.startswith(("jobs", "onlineEndpoints")):
             wait(lambda path=path: client.settled(path), 60)
+    for path in client.deleted:
+        wait(lambda path=path: client.call("GET", path).status_code == 404, 60)
     endpoint = client.acknowledged.get("onlineEndpoints/endp")
     if endpoint:
         found = client.get("onlineEndpoints/endp")["properties"]
@@ -227,6 +124,8 @@ def test_kills_at_random_lose_nothing_and_leave_nothing(client: Client, wait: An
         finally:
             timer.join()
         wait(lambda pid=pid: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        if chance.random() < 0.3:
+            kill_while_it_recovers(client, chance)
         client.connect()
         try:
             check(client, wait)
@@ -234,5 +133,6 @@ def test_kills_at_random_lose_nothing_and_leave_nothing(client: Client, wait: An
             error.add_note(f"seed {seed}, killed after {delay:.3f} s")
             raise
         client.blobs.clear()
+        client.deleted.clear()
         for path in [path for path in client.acknowledged if not path.startswith("onlineEndpoints")]:
             del client.acknowledged[path]
