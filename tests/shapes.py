@@ -8,7 +8,8 @@ tells: statuses, headers of long-running operations, ids, the shape of errors.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import json
 import re
 import types
 import typing
@@ -70,6 +71,16 @@ class Exchange:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.status}"
+
+
+def of_line(line: str) -> Exchange:
+    """Return the exchange that a line of the workspace's tape (local/control/tape.py) is about."""
+    return Exchange(**json.loads(line))
+
+
+def can_judge() -> bool:
+    """Whether this release of the SDK has its models in one place; older ones have not."""
+    return importlib.util.find_spec(_ARM) is not None
 
 
 def is_control(url: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+import shapes
 from house import House, environment
 
 from ops import live_rows, replay, traffic, workspace
@@ -324,6 +325,17 @@ def test_the_workspace_outlives_its_server(house: House, project: Project) -> No
     with pytest.raises(requests.ConnectionError):
         requests.get(address.uri, timeout=2)
     assert json.loads(ok(house.inv("score")))["model"]["version"] == "2"
+
+
+def test_what_the_whole_flow_heard_azure_could_have_said(house: House) -> None:
+    """Every answer of the control plane so far has the service's statuses, headers and shapes."""
+    lines = (house.root / ".workspace/exchanges.jsonl").read_text().splitlines()
+    heard = [exchange for exchange in map(shapes.of_line, lines) if shapes.is_control(exchange.url)]
+    kinds = {exchange.method for exchange in heard}
+    assert len(heard) > 300
+    assert {"GET", "PUT", "POST"} <= kinds
+    if shapes.can_judge():
+        assert [fault for exchange in heard for fault in shapes.faults(exchange)] == []
 
 
 def test_reset_empties_the_workspace(house: House) -> None:

@@ -22,6 +22,7 @@ from local.control.api import Api
 from local.control.blob_http import BlobApi
 from local.control.faults import Severed
 from local.control.state import State
+from local.control.tape import Tape
 from local.errors import Invalid, LocalError, Refusal, TooLarge
 from local.wire.call import Call, Reply
 from local.wire.guard import bearer
@@ -36,6 +37,7 @@ def control_app(state: State) -> Starlette:
     """Return the application of the https port: Azure Resource Manager, run history and blobs."""
     api = Api(state)
     blob_api = BlobApi(state.blobs, state.guard)
+    tape = Tape(state.folder)
 
     async def blob(request: Request) -> Response:
         try:
@@ -45,6 +47,10 @@ def control_app(state: State) -> Starlette:
         return await blob_api(request)
 
     async def control(request: Request) -> Response:
+        response = await answered(request)
+        return response if isinstance(response, _Broken) else tape.note(request, response)
+
+    async def answered(request: Request) -> Response:
         try:
             state.guard.check_origin(request.headers)
             caller = ""
