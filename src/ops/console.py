@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Task = TypeVar("Task", bound=Callable[..., Any])
 _UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectTimeout"})
 _JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
+_WHOLE = frozenset({"model", "job", "name", "slot", "ended", "registered"})  # columns of words that are not folded
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
 
@@ -86,7 +87,7 @@ def show_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0] if rows else ():
         numeric = all(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
     show(table)

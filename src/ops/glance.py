@@ -106,7 +106,7 @@ def _lines(seen: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str, s
         yield "newest model", "none registered", ""
     if last:
         bad = "rolled back" in last["how"]
-        yield "last rollout", f"{last['model']} on {last['how']}  {ago(last['ended'], now)}", _BAD if bad else ""
+        yield "last rollout", f"{last['model']} on {last['how']}  {ago(last['ended'], now)}", "red" if bad else ""
     for number, job in enumerate(seen["jobs"][:_SHOWN_JOBS]):
         bad = job["status"] in ("Failed", "Canceled")
         line = f"{job['stage'] or '-':<4}  {job['status']:<9}  {job['name']}  {ago(job['created'], now)}"

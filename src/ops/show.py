@@ -163,27 +163,41 @@ def history(project: Project, *, as_json: bool) -> None:
 
 
 def _version(past: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of the table of models: times to the minute, the commit by its first digits."""
+    """Return the columns of the table of models: its age, the commit by its first digits ("+": with changes)."""
     commit = str(past["git_commit"] or "-")
     return {
         "model": past["model"],
-        "registered": str(past["registered"])[:16],
+        "registered": glance.ago(past["registered"], datetime.now(UTC)),
         "slot": past["slot"],
-        "auc": past["auc"],
+        "auc": str(past["auc"] or "-")[:6],
         "learned from": past["data"],
         "job": past["job"],
-        "commit": commit[:10] + ("+changes" if commit.endswith("+changes") else ""),
+        "commit": commit[:8] + ("+" if commit.endswith("+changes") else ""),
     }
 
 
 def trace(project: Project, slot: str | None, *, as_json: bool) -> None:
-    """Show where an answer came from."""
+    """Show where an answer came from, nearest first; a script gets all that is known of it."""
     body = scoring.read_request(project.sample)
     found = state.trace(project.client, endpoint=project.endpoint, sample=body, slot=slot)
     if as_json:
         console.show_json(found)
-    else:
-        console.show_pairs("trace", found)
+        return
+    answer, model, deployment = found["answer"], found["model"], found["deployment"]
+    split = "split."
+    console.show_pairs(
+        "trace",
+        {
+            "answer": ", ".join(f"{each}" for each in answer.get("predictions", [answer])),
+            "deployment": f"{deployment['slot']} of {deployment['endpoint']}, deployed {deployment.get('deployed_at')}",
+            "model": f"{model['name']}:{model['version']}",
+            "metrics": {key: value for key, value in found["metrics"].items() if not key.startswith(split)},
+            "job": f"{found['job']['name']}: {found['job'].get('status')}",
+            "data": {key.removeprefix("data."): value for key, value in found["data"].items()},
+            "commit": found["git_commit"],
+            "libraries": found["libraries"],
+        },
+    )
 
 
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:

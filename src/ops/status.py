@@ -118,9 +118,9 @@ def _past(version: Model, serving: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _span(tags: Mapping[str, str]) -> str:
-    """Return how many rows a model learned from, and from which day to which, where the rows have a time."""
-    rows = f"{tags.get('data.rows', '?')} rows"
-    return f"{tags['data.first'][:10]} to {tags['data.last'][:10]}, {rows}" if "data.first" in tags else rows
+    """Return how many rows a model learned from, and to which day, where the rows have a time."""
+    rows = f"{int(tags['data.rows']):,} rows" if tags.get("data.rows", "").isdigit() else "? rows"
+    return f"{rows} to {tags['data.last'][:10]}" if "data.first" in tags else rows
 
 
 def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -> dict[str, Any]:

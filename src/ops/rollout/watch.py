@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from ops import traffic
+from ops import console, traffic
 from ops.evidence import Verdict
 from ops.rollout.ledger import Ledger
 from ops.rollout.lines import Lines
@@ -47,6 +46,6 @@ class Together:
 
 def for_people(record: Record, also: Watch | None = None) -> tuple[Watch, Screen | None]:
     """Return the watch for where the output goes, a table or lines, which tells `record` and `also` too."""
-    screen = Screen(record) if sys.stdout.isatty() else None
+    screen = Screen(record) if console.watched() else None
     others: tuple[Watch, ...] = (record,) if also is None else (record, also)
     return Together(screen or Lines(), *others), screen
