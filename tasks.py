@@ -138,15 +138,23 @@ def shift(c: Context, green: str | None = None, blue: str | None = None, mirror:
         "mirror": "percent of copies to the new deployment before its first live request",
         "dry-run": "show the steps and the verdict so far, and change nothing",
         "force": "also a deployment that was rolled back before, or that another operator holds",
+        "json": JSON,
     }
 )
 @console.exits
 def rollout(
-    c: Context, on_fail: str = "", step: str = "", mirror: str = "", dry_run: bool = False, force: bool = False
-) -> None:
+    c: Context,
+    on_fail: str = "",
+    step: str = "",
+    mirror: str = "",
+    dry_run: bool = False,
+    force: bool = False,
+    json: bool = False,
+) -> Any:
     """Shift to the new deployment step by step, on evidence."""
     options = {"on_fail": on_fail or None, "step": step or None, "mirror": mirror or None}
-    rollout_command.run(opened(c), **options, dry_run=dry_run, force=force)
+    ended = rollout_command.run(opened(c), **options, dry_run=dry_run, force=force)
+    return show.rolled_out(ended, as_json=json)
 
 
 @task

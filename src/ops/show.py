@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ops import release
     from ops.project import Project
+    from ops.rollout.position import Position
 
 _WATCH_SECONDS = 2.0
 
@@ -62,6 +63,11 @@ def deployed(project: Project, decision: release.Decision, *, as_json: bool) -> 
         return None
     made = {"slot": decision.slot, "created": decision.create, "reason": decision.reason}
     return {**made, "endpoint": project.endpoint, "scoring_uri": project.scoring_uri()}
+
+
+def rolled_out(ended: Position, *, as_json: bool) -> dict[str, Any] | None:
+    """Return where a rollout ended when a script asks: which colour is new, and its share. A bad end is an error."""
+    return {"new": ended.new, "old": ended.old, "share": ended.share} if as_json else None
 
 
 def checks(made: Sequence[scoring.Check], *, as_json: bool = False) -> list[dict[str, Any]] | None:
