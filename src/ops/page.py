@@ -11,10 +11,10 @@ import html
 from collections.abc import Sequence
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d1d9e0;
-  --accent: #0969da; --harm: #bc4c00; --safety: #0a7a6c; --good: #116329; --bad: #b42318; --held: #7d4e00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9da7b3; --paper: #0d1117; --card: #161b22;
-  --line: #30363d; --accent: #58a6ff; --harm: #f0883e; --safety: #3fc1b0; --good: #4ac26b; --bad: #ff7b72;
+:root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d8dee4;
+  --accent: #0b5cd6; --harm: #bc4c00; --safety: #0a7a6c; --good: #116329; --bad: #b42318; --held: #7d4e00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9da7b3; --paper: #0d1117; --card: #151b23;
+  --line: #2d343d; --accent: #4c9aff; --harm: #f0883e; --safety: #3fc1b0; --good: #4ac26b; --bad: #ff8a80;
   --held: #e3b341; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem;

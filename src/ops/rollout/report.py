@@ -14,6 +14,13 @@ from ops.rollout import plot
 from ops.rollout.position import Position
 from ops.rollout.record import Record
 
+_MEANS = {
+    "error": "an answer that failed",
+    "slow": "an answer that took longer than the limit",
+    "slower": "being the one of a pair that took longer",
+    "disagree": "another prediction than the old deployment's",
+}
+
 
 def write(folder: Path, endpoint: str, now: Position, record: Record, about: dict[str, Any]) -> Path:
     """Write `NAME.html` and `NAME.json` to `folder` and return the page's path; earlier ones are never overwritten."""
@@ -68,6 +75,7 @@ def _page(data: dict[str, Any]) -> str:
 <p class="dim">{html.escape(about)}</p>
 <h2>Evidence</h2>
 {pages.table(["metric", f"bad on {new}", f"bad on {old}", "harm, E", "safety, E"], evidence)}
+<p class="dim">Counted as bad: {_meanings([*last["metrics"], *last["shown"]])}.</p>
 {plot.figures(data["points"], data["steps"])}
 <p class="dim"><span class="key harm">Harm</span> that reaches its line rolls {new} back at once.
 <span class="key safety">Safety</span> above its line lets the next step begin, once the step has lasted long enough and
@@ -81,6 +89,12 @@ it passes a step although it is worse by the margin, at most {data["beta"]:.2g}.
 <h2>First faults of {new}</h2>
 {faults or "<p>None.</p>"}"""
     return pages.whole(title, body)
+
+
+def _meanings(metrics: list[str]) -> str:
+    return (
+        "; ".join(f"{html.escape(metric)}, {_MEANS[metric]}" for metric in metrics if metric in _MEANS) or "nothing yet"
+    )
 
 
 def _fault(fault: str, count: int) -> str:
