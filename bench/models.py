@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import skops.io
 from bench import stage
 from bench.figures import Figure
 from bench.timing import medians
+from threadpoolctl import threadpool_limits
 
 sys.path[:0] = [str(stage.SCORE), str(stage.TRAIN)]
 import convert  # noqa: E402
@@ -50,7 +53,7 @@ def pipelines(data: Dataset) -> dict[str, Any]:
 
 
 def written(folder: Path, pipeline: Any, data: Dataset) -> tuple[str, str]:
-    """Fit a pipeline and write it as training does; return what is served, its size and how far the graph is from it."""
+    """Fit a pipeline and write it as training does; return what is served, and its size and parity."""
     sample = slice(-ROWS, None)
     features, target = data.features.iloc[sample], data.target[sample]
     pipeline.fit(features, target)
@@ -73,6 +76,7 @@ def written(folder: Path, pipeline: Any, data: Dataset) -> tuple[str, str]:
     return served, f"{size / 1024:,.0f} KB, {said}"
 
 
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator, unused-ignore]
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure each at 1 and 100 rows."""
     warnings.filterwarnings("ignore")
@@ -90,8 +94,8 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         for scorer in scorers.values():
             if not np.isfinite(json.loads(scorer.answer(body))["probabilities"]).all():
                 raise AssertionError("an answer is not a number")
-        actions = {name: (lambda scorer=scorer: scorer.answer(body)) for name, scorer in scorers.items()}
-        found = medians(actions, 20 if quick else 80, 4)
+        actions = {name: partial(scorer.answer, body) for name, scorer in scorers.items()}
+        found = medians(actions, 20 if quick else 80, 4, time.process_time)
         for name in scorers:
             if name != "logistic":
                 label = f"model {name} ({labels[name]}), {count} row{'s' * (count > 1)}, µs: beside logistic"

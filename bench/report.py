@@ -14,14 +14,18 @@ SECTIONS = (
     (
         "Models",
         ("model",),
-        "The same for other algorithms, each beside the logistic graph: a graph of another pipeline, and one that does "
-        "not convert and is served from `model.skops`.",
+        (
+            "The same for other algorithms, each beside the logistic graph: a graph of another pipeline, and one that "
+            "does not convert and is served from `model.skops`."
+        ),
     ),
     (
         "Inference server",
         ("inference server", "start to first answer"),
-        "Microsoft's server with this project's script, one worker, beside the same server with a tutorial's script, "
-        "and beside other servers of models with the same graph and the same rows.",
+        (
+            "Microsoft's server with this project's script, one worker, beside the same server with a tutorial's "
+            "script, and beside other servers of models with the same graph and the same rows."
+        ),
     ),
     ("Router", ("router",), "The local workspace's front before one inference server; all share the machine."),
     ("Command line", ("inv",), "Each in a process of its own."),
@@ -39,6 +43,12 @@ SECTIONS = (
     ),
 )
 
+ABOUT = (
+    "Written by `nox -s bench`; [benchmarks.json](benchmarks.json) has the same figures. Each stands beside a "
+    "reference measured in turn with it in the same run; values are medians. Where an aim is missed or another is "
+    "faster, the table says no."
+)
+
 
 def page(figures: Sequence[Figure], missing: Iterable[str], took: float) -> str:
     """Spell the page."""
@@ -46,11 +56,9 @@ def page(figures: Sequence[Figure], missing: Iterable[str], took: float) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `nox -s bench`; [benchmarks.json](benchmarks.json) has the same figures. Each stands beside a "
-        "reference that was measured in the same run, in turn with it; values are medians. Where an aim is missed or "
-        "another is faster, the table says no.",
+        ABOUT,
         "",
-        f"Last run: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}, {took / 60:.0f} minutes. "
+        f"Last run: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}, {took / 60:.0f} minutes.",
         f"{held} of {len(figures)} aims hold.",
         "",
         "![Ratio to the reference, and the aim's side of it](benchmarks.png)",

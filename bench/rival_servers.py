@@ -69,7 +69,12 @@ def asked(name: str, columns: list[str], cells: list[list[Any]], graph: tuple[li
         numbers, texts = ([[row[columns.index(each)] for each in names] for row in cells] for names in graph)
         inputs = [
             {"name": "numbers", "shape": [len(cells), len(graph[0])], "datatype": "FP32", "data": numbers},
-            {"name": "texts", "shape": [len(cells) * len(graph[1])], "datatype": "BYTES", "data": sum(texts, [])},
+            {
+                "name": "texts",
+                "shape": [len(cells) * len(graph[1])],
+                "datatype": "BYTES",
+                "data": [cell for row in texts for cell in row],
+            },
         ]
         return stage.post("/v2/models/flights/infer", json.dumps({"inputs": inputs}).encode())
     path = "/score" if name == "ours" else "/predict"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ import skops.io
 from bench import stage
 from bench.figures import Figure, at_most
 from bench.timing import medians
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(stage.SCORE))
-import score  # noqa: E402
+import score
 
 TIMES = 2.0
 
@@ -77,6 +80,7 @@ def frame(folder: Path) -> Callable[[bytes], bytes]:
     return answer
 
 
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator, unused-ignore]
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure all four; figures in microseconds."""
     root = stage.trained(folder, "logistic")
@@ -90,12 +94,20 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             ours = json.loads(scorer.answer(body))["probabilities"]
             if not np.allclose(ours, json.loads(least(body))["probabilities"], atol=1e-6):
                 raise AssertionError("the floor scores another model")
-            found = medians({"ours": lambda: scorer.answer(body), "floor": lambda: least(body)}, rounds, 600 // count)
+            found = medians(
+                {"ours": partial(scorer.answer, body), "floor": partial(least, body)},
+                rounds,
+                600 // count,
+                time.process_time,
+            )
             name = f"run(), {count} row{'s' * (count > 1)}, {shape}, µs: beside orjson + onnxruntime"
             figures.append(at_most(name, found["ours"] * 1e6, found["floor"] * 1e6, TIMES))
             if shape == "table":
                 found = medians(
-                    {"ours": lambda: scorer.answer(body), "frame": lambda: tutorial(body)}, max(rounds // 12, 9), 2
+                    {"ours": partial(scorer.answer, body), "frame": partial(tutorial, body)},
+                    max(rounds // 12, 9),
+                    2,
+                    time.process_time,
                 )
                 name = f"run(), {count} row{'s' * (count > 1)}, µs: beside json + DataFrame + pipeline"
                 figures.append(at_most(name, found["ours"] * 1e6, found["frame"] * 1e6, 1 / 7))

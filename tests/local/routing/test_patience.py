@@ -1,0 +1,135 @@
+"""How long, how many, how large: what the router waits for and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+
+from upstreams import Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
+
+from local.routing.router import Router
+
+
+def test_a_slow_model_is_408_and_the_connection_to_it_is_closed() -> None:
+    """Over the request timeout the client gets 408; the next answer on the same client is its own."""
+
+    async def scenario() -> None:
+        hold = asyncio.Event()
+        fake = Fake(hold=hold)
+        async with one(fake, request_timeout_ms=150) as (_, client, behind):
+            got = await client.score(b'"first"')
+            assert (got.status, got.code) == (408, "RequestTimeout")
+            assert behind.upstreams[0].exchanges == set()
+            assert behind.pending == 0
+            hold.set()
+            assert (await client.score(b'"second"')).body == b'"second"'
+
+    run(scenario())
+
+
+def test_over_the_admission_limit_is_429() -> None:
+    """2 * max_concurrent_requests_per_instance * instances are admitted, the next is 429, and a free place is used."""
+
+    async def scenario() -> None:
+        fake = Fake(hold=asyncio.Event())
+        async with one(fake, max_concurrent_requests_per_instance=2) as (_, client, behind):
+            waiting = [Client(client.port) for _ in range(4)]
+            for each in waiting:
+                await each.send()
+            await until(lambda: behind.pending == 4)
+            got = await client.score()
+            assert got.status == 429
+            assert got.headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
+            assert fake.hold is not None
+            fake.hold.set()
+            assert [(await each.receive()).status for each in waiting] == [200] * 4
+            assert (await client.score()).status == 200
+            for each in waiting:
+                each.close()
+
+    run(scenario())
+
+
+def test_a_client_that_leaves_frees_its_place() -> None:
+    """A client that hangs up before the answer ends its exchange with the model."""
+
+    async def scenario() -> None:
+        fake = Fake(hold=asyncio.Event())
+        async with one(fake) as (router, client, behind):
+            await client.send()
+            await fake.began.wait()
+            client.close()
+            await until(lambda: behind.pending == 0)
+            assert behind.upstreams[0].exchanges == set()
+            assert router.telemetry.snapshot() == []
+
+    run(scenario())
+
+
+def test_bodies_up_to_the_limit_and_not_over() -> None:
+    """1.5 MB pass both ways; one byte more is 413, announced or in chunks, and 424 as an answer."""
+
+    async def scenario() -> None:
+        limit = 1_572_864
+        fake = Fake()
+        async with one(fake) as (_, client, _):
+            largest = b"x" * limit
+            got = await client.score(largest)
+            assert (got.status, got.body == largest) == (200, True)
+            over = await client.score(b"", content_length=str(limit + 1))
+            assert (over.status, over.headers["connection"]) == (413, "close")
+            piece = b"%x\r\n%b\r\n" % (limit, largest)
+            chunks = piece + b"1\r\nx\r\n0\r\n\r\n"
+            chunked = await client.score(chunks, content_length="", transfer_encoding="chunked")
+            assert chunked.status == 413
+            fake.answer = lambda _: ok(b"y" * (limit + 1))
+            swollen = await client.score()
+            assert (swollen.status, swollen.code) == (424, "ResponsePayloadTooLarge")
+
+    run(scenario())
+
+
+def test_a_request_waits_for_an_instance_no_longer_than_the_queue_wait() -> None:
+    """With no instance up a request waits; it is served when one comes, and 424 model_not_ready when none does."""
+
+    async def scenario() -> None:
+        async with one(Fake(), max_queue_wait_ms=200) as (_, client, behind):
+            (only,) = behind.upstreams
+            only.up = False
+            got = await client.score()
+            assert (got.status, got.headers["ms-azureml-model-error-reason"]) == (424, "model_not_ready")
+        async with one(Fake(), max_queue_wait_ms=4000) as (_, client, behind):
+            (only,) = behind.upstreams
+            only.up = False
+            await client.send()
+            await until(lambda: behind.pending == 1)
+            only.up = True
+            behind.recheck()
+            assert (await client.receive()).status == 200
+
+    run(scenario())
+
+
+def test_requests_go_to_the_least_busy_instance() -> None:
+    """While one instance is held up, all requests go to the other."""
+
+    async def scenario() -> None:
+        held, free = Fake(hold=asyncio.Event()), Fake()
+        async with upstream(held) as first, upstream(free) as second:
+            router = Router()
+            router.set_endpoint(endpoint({"blue": 100}))
+            router.set_backend("e", "blue", backend(first, second))
+            async with front(router) as port:
+                stuck = [Client(port) for _ in range(2)]
+                for each in stuck:
+                    await each.send()
+                await held.began.wait()
+                client = Client(port)
+                for _ in range(10):
+                    assert (await client.score()).status == 200
+                assert len(held.requests) == 1
+                assert held.hold is not None
+                held.hold.set()
+                for each in (*stuck, client):
+                    each.close()
+
+    run(scenario())
