@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "outputs/site/pages"
 FOLDERS = (".", "docs", "data", "demo")
-_LINK = re.compile(r"\]\(([^)#\s]+)")
+_LINK = re.compile(r"""(?:\]\(|(?:src|srcset|href)=")([^)#\s"]+)""")
 
 
 def pages() -> list[Path]:

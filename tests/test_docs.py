@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +159,13 @@ def test_files_that_pages_name_are_there(file: Path) -> None:
     made = ("outputs/",)
     missing = [word for word in named if not any((base / word).exists() for base in (ROOT, ROOT / "src", file.parent))]
     assert [word for word in missing if not word.startswith(made)] == []
+
+
+def test_the_site_leads_to_every_page() -> None:
+    """Each page stands in the menu of zensical.toml."""
+    groups = tomllib.loads(page("zensical.toml"))["project"]["nav"]
+    listed = {name for group in groups for names in group.values() for name in names}
+    assert {file.relative_to(ROOT).as_posix() for file in PAGES} <= listed
 
 
 def test_the_licence_is_the_one_that_is_declared() -> None:
