@@ -62,7 +62,7 @@ export function beats(series, unit, seconds = 300) {
       axis({ size: 58, values: (_, splits) => splits.map((each) => `${each >= 1000 ? each.toLocaleString("en") : Number(each.toPrecision(3))}${unit}`) }),
     ],
     series: [{}, ...series()],
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
   });
 }
 
@@ -88,7 +88,7 @@ export function evidence(curve, steps) {
       axis({ size: 58, splits: () => [-2, -1, 0, 1, 2, 3, 4].filter((each) => each >= bottom && each <= top), values: (_, splits) => splits.map((each) => POWERS[each]) }),
     ],
     series: [{}, line("harm", drawn("--harm")), line("safety", drawn("--safety"))],
-    padding: [18, 8, 0, 0],
+    padding: [18, 20, 0, 0],
     hooks: { draw: [(plot) => thresholds(plot, needs, steps, last)] },
   });
   return { make, data: [times, harm, safety] };

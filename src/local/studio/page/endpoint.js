@@ -23,7 +23,7 @@ export function endpointView() {
     slots = names.join();
     drawn.forEach((each) => each.end());
     const coloured = names.map((name) => [name, slotColour(name)]);
-    const both = coloured.flatMap(([name, colour]) => [[`${name} p50`, colour], [`${name} p99`, colour, true]]);
+    const both = [...coloured, ["p50", "var(--dim)"], ["p99", "var(--dim)", true]];
     drawn = [
       new Chart("Requests a second", "Requests a second of each deployment, the last five minutes",
         beats(() => names.map((name) => line(name, slotColour(name), { fill: `${slotColour(name)}22` })), ""), coloured),

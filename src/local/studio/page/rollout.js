@@ -63,7 +63,7 @@ function steps(endpoint, last) {
 
 const WHAT = {
   error: "5xx, 424, 408, no answer, or an answer of another shape", slow: "answers over the latency objective",
-  disagree: "predictions that differ from the older deployment's",
+  slower: "latencies of the pairs, by rank", disagree: "predictions that differ from the older deployment's",
 };
 
 function tests(endpoint, last, charts) {
@@ -73,9 +73,9 @@ function tests(endpoint, last, charts) {
   const judged = Object.keys(last.curves).length > 0;
   const parts = names.map((name) => {
     const curve = last.curves[name];
-    const [n, bad, newN, newBad] = last.counts[name] ?? [0, 0, 0, 0];
     const now = curve?.points.at(-1);
-    const rows = [[`bad on ${last.new}`, share(newBad, newN)], [`bad on ${old}`, share(bad, n)]];
+    const [n, bad, newN, newBad] = last.counts[name] ?? [];
+    const rows = n === undefined ? [] : [[`bad on ${last.new}`, share(newBad, newN)], [`bad on ${old}`, share(bad, n)]];
     if (now) rows.push(["harm, E", `${e(now[1])} of ${curve.harm_needs}`], ["safety, E", curve.safety_needs ? `${e(now[2])} of ${curve.safety_needs}` : "not asked"]);
     const figure = curve && curve.points.length > 1 ? chart(name, curve, last.steps, charts) : null;
     return h("article", { class: "metric" }, h("header", {}, h("h3", {}, name), h("p", { class: "dim small" }, WHAT[name] ?? "", curve || !judged ? "" : " (shown, not judged)")), pairs(rows), figure);

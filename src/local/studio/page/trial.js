@@ -82,7 +82,7 @@ function build(endpoint) {
   ];
   const choose = (now) => {
     state.uri = now.scoring_uri;
-    const names = now.deployments.map((each) => each.name);
+    const names = now.deployments.map((each) => each.name).sort();
     if (state.slot && !names.includes(state.slot)) state.slot = "";
     fill(slots, [names, now.traffic], () => [h("legend", {}, "Send it to"), ["", ...names].map((each) =>
       h("label", { style: each ? slotStyle(each) : {} },

@@ -1,0 +1,158 @@
+"""What a person does on the page: said first, done once and only as said, under the rules of the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.control.api import Api
+from local.control.state import State, assemble
+from local.errors import Conflict, Invalid, NotFound, Refusal
+from local.studio import actions, trial
+from local.studio.actions import Actions
+from local.wire.call import Call, Reply
+from local.wire.place import Place
+
+SHIFT = {"do": "shift", "endpoint": "end", "slot": "green", "percent": 25}
+ROLLBACK = {"do": "rollback", "endpoint": "end"}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    """A workspace without a server: an endpoint with blue, live, and green, deployed later."""
+    made = assemble(tmp_path, "test", "token", Place("https://127.0.0.1:1", "http://127.0.0.1:2"))
+    made.endpoints.put("end", {"properties": {}, "tags": {"kept": "yes"}})
+    for name, at in (("blue", "2026-01-01"), ("green", "2026-01-02")):
+        body = {"endpoint": "end", "name": name, "state": "Succeeded", "tags": {"deployed_at": at}, "serving": {"a": 1}}
+        made.store.put("deployments", f"end/{name}", {**body, "properties": {}, "sku": {"capacity": 1}}, mark="end")
+    made.endpoints.change("end", properties={"authMode": "Key", "traffic": {"blue": 100}, "mirrorTraffic": {}})
+    made.operations.end(str(made.endpoints.get("end").body["operation"]))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def own(state: State, monkeypatch: pytest.MonkeyPatch) -> Actions:
+    """Actions on it, that do not stay to see whether they stay."""
+    monkeypatch.setattr(actions, "_STAYS_SECONDS", 0.0)
+    return Actions(state, Api(state).answer)
+
+
+def live(state: State) -> dict[str, int]:
+    return {name: share for name, share in state.endpoints.get("end").body["properties"]["traffic"].items() if share}
+
+
+def test_a_plan_changes_nothing_and_says_what_it_would(state: State, own: Actions) -> None:
+    """In words, and as both splits."""
+    plan = own.plan(SHIFT)
+    assert plan["says"] == "end goes from blue 100 % to blue 75 %, green 25 %."
+    assert (plan["before"]["traffic"], plan["after"]) == ({"blue": 100}, {"green": 25, "blue": 75})
+    assert live(state) == {"blue": 100}
+
+
+def test_a_confirmed_plan_is_done_once(state: State, own: Actions) -> None:
+    """What else stands on the endpoint stays; the second time there is nothing to confirm."""
+    secret = own.plan(SHIFT)["confirm"]
+    asyncio.run(own.confirm(secret))
+    assert live(state) == {"blue": 75, "green": 25}
+    assert state.endpoints.get("end").body["tags"] == {"kept": "yes"}
+    with pytest.raises(Conflict, match="was used"):
+        asyncio.run(own.confirm(secret))
+
+
+def test_a_rollback_names_the_deployment_as_the_command_does(state: State, own: Actions) -> None:
+    """Row 24: so that inv rollout refuses that very deployment afterwards."""
+    asyncio.run(own.confirm(own.plan({**SHIFT, "percent": 50})["confirm"]))
+    asyncio.run(own.confirm(own.plan(ROLLBACK)["confirm"]))
+    assert live(state) == {"blue": 100}
+    assert state.endpoints.get("end").body["tags"]["rolled_back"] == "green of 2026-01-02: by hand, in the studio"
+
+
+def test_a_split_that_moved_in_between_is_left_alone(state: State, own: Actions) -> None:
+    """The confirmation was for what was seen."""
+    first, second = own.plan(SHIFT)["confirm"], own.plan({**SHIFT, "percent": 50})["confirm"]
+    asyncio.run(own.confirm(second))
+    with pytest.raises(Conflict, match="has changed"):
+        asyncio.run(own.confirm(first))
+    assert live(state) == {"blue": 50, "green": 50}
+
+
+def test_a_confirmation_ends(state: State) -> None:
+    """Two minutes later nobody remembers what was asked."""
+    now = [0.0]
+    own = Actions(state, Api(state).answer, lambda: now[0])
+    secret = own.plan(SHIFT)["confirm"]
+    now[0] = actions.PLAN_SECONDS + 1
+    with pytest.raises(Conflict, match="expired"):
+        asyncio.run(own.confirm(secret))
+
+
+@pytest.mark.parametrize("secret", ["", "guess"])
+def test_nothing_is_done_without_a_plan(state: State, own: Actions, secret: str) -> None:
+    """A secret that was given to nobody."""
+    with pytest.raises(Conflict):
+        asyncio.run(own.confirm(secret))
+    assert live(state) == {"blue": 100}
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"do": "delete"}, Invalid),
+        ({**SHIFT, "percent": 101}, Invalid),
+        ({**SHIFT, "percent": "25"}, Invalid),
+        ({**SHIFT, "percent": True}, Invalid),
+        ({**SHIFT, "slot": "red"}, Invalid),
+        ({**SHIFT, "endpoint": "none"}, NotFound),
+        ({"do": "cancel", "job": "none"}, NotFound),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anybody_confirms(
+    own: Actions, given: Any, refusal: type[Refusal]
+) -> None:
+    """By the rules of the service."""
+    with pytest.raises(refusal):
+        own.plan(given)
+
+
+def test_a_deployment_that_serves_nothing_gets_no_traffic(state: State, own: Actions) -> None:
+    """The control plane refuses it, as it does the SDK."""
+    state.deployments.change(state.deployments.get("end", "green"), serving=None, state="Failed")
+    with pytest.raises(Invalid, match="provisioning state is Failed"):
+        asyncio.run(own.confirm(own.plan(SHIFT)["confirm"]))
+    assert live(state) == {"blue": 100}
+
+
+def test_what_a_rollout_writes_late_is_written_over(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It read before the person's move, and wrote after it."""
+    monkeypatch.setattr(actions, "_STAYS_SECONDS", 0.4)
+    answer = Api(state).answer
+    writes: list[Call] = []
+
+    async def arm(call: Call) -> Reply:
+        writes.append(call)
+        done = await answer(call)
+        if len(writes) == 1:
+            late = {"authMode": "Key", "traffic": {"blue": 90, "green": 10}, "mirrorTraffic": {}}
+            state.endpoints.change("end", properties=late)
+        return done
+
+    own = Actions(state, arm)
+    asyncio.run(own.confirm(own.plan({**SHIFT, "percent": 50})["confirm"]))
+    assert live(state) == {"blue": 50, "green": 50}
+    assert len(writes) == 2
+
+
+def test_a_request_goes_to_no_deployment_that_is_not_there(state: State) -> None:
+    """The Test tab says so itself."""
+    with pytest.raises(NotFound, match="no deployment red"):
+        asyncio.run(trial.send(state, {"endpoint": "end", "slot": "red", "body": "{}"}))
+
+
+def test_without_a_sample_there_is_an_empty_form(state: State) -> None:
+    """Scoring code of somebody else need not have one."""
+    assert "input_data" in trial.sample(state, "end")
