@@ -39,8 +39,6 @@ Exit code 0: done. 1: the data or the outputs do not allow it, one line on stand
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import sys
 import time
 import warnings
@@ -53,6 +51,7 @@ import numpy as np
 import convert
 import evaluate
 import model
+import outputs
 import plots
 import signature
 import tracking
@@ -123,13 +122,13 @@ def run(options: argparse.Namespace) -> None:
     }
     described = signature.describe(data, options.target, options.positive, served)
     try:
-        _write_model(options.model_output, pipeline, graph, described)
+        outputs.write_model(options.model_output, pipeline, graph, described)
         options.report_output.mkdir(parents=True, exist_ok=True)
         if holdout:
-            _write_forecast(options.report_output / "holdout.csv.gz", *forecast)
+            outputs.write_forecast(options.report_output / "holdout.csv.gz", *forecast)
         plots.draw(options.report_output, *forecast, holdout or split, "holdout" if holdout else "split")
         metrics["seconds"] = round(time.perf_counter() - started, 3)
-        _write_json(options.model_output / "metrics.json", metrics)
+        outputs.write_json(options.model_output / "metrics.json", metrics)
     except OSError as error:
         raise OutputError(f"{error.filename or options.model_output}: {error.strerror}") from error
     _track(options, metrics)
@@ -172,28 +171,6 @@ def _graph(pipeline: Any, data: Dataset) -> tuple[bytes | None, dict[str, Any]]:
         finite = apart if np.isfinite(apart) else None
         return None, {"max_abs_difference": finite, "rows": len(rows), "reason": reason}
     return graph, {"max_abs_difference": apart, "rows": len(rows), "reason": None}
-
-
-def _write_model(folder: Path, pipeline: Any, graph: bytes | None, described: dict[str, Any]) -> None:
-    import skops.io
-
-    folder.mkdir(parents=True, exist_ok=True)
-    # A folder that was used before must not keep a graph of another model.
-    (folder / "model.onnx").unlink(missing_ok=True)
-    if graph:
-        (folder / "model.onnx").write_bytes(graph)
-    skops.io.dump(pipeline, folder / "model.skops")
-    _write_json(folder / "signature.json", described)
-
-
-def _write_forecast(path: Path, target: Any, probability: Any) -> None:
-    lines = (f"{outcome},{chance:.6g}" for outcome, chance in zip(target, probability, strict=True))
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.write("\n".join(["outcome,probability", *lines]) + "\n")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _track(options: argparse.Namespace, metrics: dict[str, Any]) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import convert
 import model
@@ -72,6 +78,44 @@ def test_the_odd_rows_hold_every_kind_of_odd_cell() -> None:
     assert (rows["t0"] == convert.UNSEEN).any()
     assert rows["n0"].max() >= 1e30
     assert rows["n0"].min() <= -1e30
+
+
+@pytest.mark.parametrize("fault", ["missing", "unseen"])
+def test_a_graph_that_errs_on_odd_cells_only_is_seen(fault: str) -> None:
+    """A graph that is right on every row of the training data and wrong where a cell is odd does not pass."""
+    features = features_of(1, 1)
+    if fault == "missing":
+        features["n0"] = features["n0"].fillna(1.0)
+    pipeline = model.build("boosted" if fault == "unseen" else "logistic", features, 1)
+    pipeline.fit(features, target_of(features))
+    other = copy.deepcopy(pipeline)
+    columns = other.named_steps["columns"].named_transformers_
+    if fault == "missing":
+        for name in ("numbers", "bins"):
+            columns[name][0].statistics_ = columns[name][0].statistics_ + 30
+    else:
+        columns["texts"].target_mean_ = 0.97
+    graph = convert.to_graph(other, 1, 1)
+    rows = convert.parity_rows(features, 1, ["n0"])
+    assert convert.difference(pipeline, graph, features, 1) < convert.TOLERANCE
+    assert convert.difference(pipeline, graph, rows, 1) > convert.TOLERANCE
+
+
+def test_a_forest_converts_and_a_kernel_says_why_it_does_not() -> None:
+    """A user's own pipeline: one has a graph that says the same, of the other the converter says that it cannot."""
+    features = features_of(1, 2)
+    forest = model.build("boosted", features, 2)
+    forest.named_steps["columns"].set_params(numbers=SimpleImputer(strategy="median"))
+    forest.set_params(classifier=RandomForestClassifier(10, max_depth=5, random_state=0))
+    forest.fit(features, target_of(features))
+    rows = convert.parity_rows(features, 2, list(features))
+    assert convert.difference(forest, convert.to_graph(forest, 2, 1), rows, 2) < convert.TOLERANCE
+    kernel = model.build("logistic", features, 2)
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), Nystroem(n_components=5))
+    kernel.named_steps["columns"].set_params(numbers=numbers)
+    kernel.fit(features, target_of(features))
+    with pytest.raises(Exception, match="Nystroem"):
+        convert.to_graph(kernel, 2, 1)
 
 
 def test_rare_and_too_many_texts_are_not_learned() -> None:

@@ -1,0 +1,33 @@
+"""The files that a training leaves; train.py's docstring says what stands in each. Raises OSError."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+
+def write_model(folder: Path, pipeline: Any, graph: bytes | None, described: dict[str, Any]) -> None:
+    """Write the pipeline, its graph if there is one to be served, and the signature."""
+    import skops.io
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # A folder that was used before must not keep a graph of another model.
+    (folder / "model.onnx").unlink(missing_ok=True)
+    if graph:
+        (folder / "model.onnx").write_bytes(graph)
+    skops.io.dump(pipeline, folder / "model.skops")
+    write_json(folder / "signature.json", described)
+
+
+def write_forecast(path: Path, target: Any, probability: Any) -> None:
+    """Write the outcome and the probability of each row."""
+    lines = (f"{outcome},{chance:.6g}" for outcome, chance in zip(target, probability, strict=True))
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write("\n".join(["outcome,probability", *lines]) + "\n")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write readable JSON, in which nothing is infinite or not a number."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
