@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures = put(list_file, figures)
         else:
             list_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-        (DOCS / "benchmarks.md").write_text(page(figures, missing, took))
+        (DOCS / "benchmarks.md").write_text(page(figures, missing, took, not options.only))
         draw(figures, DOCS / "benchmarks.png")
     return 0
 

@@ -35,7 +35,11 @@ SECTIONS = (
         "The reference is ten times the smaller size's figure: linear growth has a ratio of 1.",
     ),
     ("Filled workspace", ("workspace",), "Asked through the SDK over the socket."),
-    ("Evidence at scale", ("evidence",), "One update of a rollout's evidence from one minute's counts."),
+    (
+        "Evidence at scale",
+        ("evidence",),
+        "What counts cost the evidence at a high rate, and ten regions in waves ([scale.md](scale.md)).",
+    ),
     (
         "Rollback",
         ("rollback", "false rollbacks", "turns bad", "bad requests", "healthy greens"),
@@ -50,16 +54,17 @@ ABOUT = (
 )
 
 
-def page(figures: Sequence[Figure], missing: Iterable[str], took: float) -> str:
-    """Spell the page."""
-    held = sum(figure.holds for figure in figures)
+def page(figures: Sequence[Figure], missing: Iterable[str], took: float, whole: bool) -> str:
+    """Spell the page; `took` in seconds, `whole` unless only a part of the figures is of this run."""
+    aims = [figure for figure in figures if not figure.aim.startswith("none")]
+    held = sum(figure.holds for figure in aims)
     lines = [
         "# Benchmarks",
         "",
         ABOUT,
         "",
-        f"Last run: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}, {took / 60:.0f} minutes.",
-        f"{held} of {len(figures)} aims hold.",
+        f"{'Last run' if whole else 'A part was run last'}: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}, "
+        f"{took / 60:.1f} minutes. {held} of {len(aims)} aims hold.",
         "",
         "![Ratio to the reference, and the aim's side of it](benchmarks.png)",
     ]
@@ -70,8 +75,8 @@ def page(figures: Sequence[Figure], missing: Iterable[str], took: float) -> str:
             lines += ["", f"## {title}", "", about, "", "| figure | value | reference | ratio | aim | holds |"]
             lines.append("|---|---:|---:|---:|---|---|")
             lines += [
-                f"| {row.name} | {_short(row.value)} | {_short(row.reference)} | {row.ratio:.2f} | {row.aim} | "
-                f"{'yes' if row.holds else 'no'} |"
+                f"| {row.name} | {_short(row.value)} | {_short(row.reference)} | {_short(row.ratio)} | {row.aim} | "
+                f"{_held(row)} |"
                 for row in rows
             ]
     return "\n".join(lines) + "\n"
@@ -97,6 +102,12 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     plot.tight_layout()
     plot.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(plot)
+
+
+def _held(figure: Figure) -> str:
+    if figure.aim.startswith("none"):
+        return ""
+    return "yes" if figure.holds else "**no**"
 
 
 def _short(value: float) -> str:

@@ -113,7 +113,7 @@ def measure(folder: Path, quick: bool, peers: Path) -> list[Figure]:
         count: {name: asked(name, *stage.rows(count, whole=True), graph) for name in ("ours", *PEERS)}
         for count in (1, 100)
     }
-    rounds, seconds = (3, 0.7) if quick else (7, 1.2)
+    rounds, seconds = (3, 0.7) if quick else (5, 1.2)
     figures = []
     with contextlib.ExitStack() as stack:
         ours, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", root, folder))

@@ -91,7 +91,7 @@ def peer(name: str, folder: Path, upstream: int, request: bytes) -> Iterator[Add
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure throughput, and the latency that one client sees."""
-    rounds, seconds = (5, 0.6) if quick else (11, 1.0)
+    rounds, seconds = (3, 0.5) if quick else (9, 1.0)
     body = stage.bodies(1)["table"]
     request = stage.post("/score", body)
     requests = {"direct": request, "router": stage.post("/e/score", body, Authorization=f"Bearer {KEY}")}

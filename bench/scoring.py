@@ -97,7 +97,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             found = medians(
                 {"ours": partial(scorer.answer, body), "floor": partial(least, body)},
                 rounds,
-                600 // count,
+                300 // count,
                 time.process_time,
             )
             name = f"run(), {count} row{'s' * (count > 1)}, {shape}, µs: beside orjson + onnxruntime"
