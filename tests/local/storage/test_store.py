@@ -105,3 +105,11 @@ def test_pruning_keeps_the_newest(store: Store) -> None:
     store.prune("operations", "ended", 3)
     assert [each.name for each in store.find("operations")] == ["9", "8", "7", "0"]
     assert [each.name for each in store.find_marked("operations", "busy ")] == ["0"]
+
+
+def test_a_clock_that_jumps_back_changes_no_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest is what was made last, whatever the clock said then."""
+    for name, time in (("first", "2030-01-01"), ("second", "2020-01-01")):
+        monkeypatch.setattr("local.storage.store.now", lambda time=time: time)
+        store.put("jobs", name, {})
+    assert [each.name for each in store.find("jobs")] == ["second", "first"]
