@@ -75,7 +75,7 @@ def slower(runs: int, pairs: int, seed: int) -> list[Figure]:
         name = f"30 % slower, noise {noise:.1f}: pairs until rollback"
         figures.append(Figure(name, mean, ENOUGH, mean / ENOUGH, f"at most {ENOUGH}", mean <= ENOUGH))
     # Ranks do not change with the noise: at the boundary one noise stands for all.
-    many = 3 * runs
+    many, pairs = 4 * runs, pairs // 3
     found = until(0.1, 1.1, 0.3, needs=100, runs=many, limit=pairs, seed=seed + 1)
     share = float((found <= pairs).mean())
     print(f"  10 % slower, which is tolerable: {share:.2%} of {many:,} rolled back in {pairs:,} pairs")
