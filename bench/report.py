@@ -58,13 +58,14 @@ def page(figures: Sequence[Figure], missing: Iterable[str], took: float, whole: 
     """Spell the page; `took` in seconds, `whole` unless only a part of the figures is of this run."""
     aims = [figure for figure in figures if not figure.aim.startswith("none")]
     held = sum(figure.holds for figure in aims)
+    when = f"{'Last run' if whole else 'A part was run last'}: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
     lines = [
         "# Benchmarks",
         "",
         ABOUT,
         "",
-        f"{'Last run' if whole else 'A part was run last'}: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}, "
-        f"{took / 60:.1f} minutes. {held} of {len(aims)} aims hold.",
+        f"{when}, {machine()}.",
+        f"It took {took / 60:.1f} minutes. {held} of {len(aims)} aims hold.",
         "",
         "![Ratio to the reference, and the aim's side of it](benchmarks.png)",
     ]
