@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -60,8 +61,9 @@ def test_the_tour_runs_as_it_stands(house: House) -> None:
     said = [run(house, block) for block in blocks("docs/tour.md")[:-1]]
     assert "report: outputs/jobs/" in said[0]
     assert "traffic: blue 100 %" in said[1]
-    assert "rollout complete: green has all the traffic" in said[2]
-    assert "rolled back: blue 100 %" in said[3]
+    assert json.loads(said[2])["predictions"]
+    assert "rollout complete: green has all the traffic" in said[3]
+    assert "rolled back: blue 100 %" in said[4]
 
 
 @pytest.mark.slow

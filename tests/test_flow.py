@@ -136,7 +136,7 @@ def test_row_18_ways_to_call_it(house: House, project: Project) -> None:
     """inv score, the stand-alone client, cURL and Postman all reach the endpoint; none of them shows the key."""
     address = project.address
     assert len(json.loads(ok(house.inv("score")))["predictions"]) == 3
-    curl = ok(house.inv("curl", "--slot", "blue")).splitlines()[-1]
+    curl = ok(house.inv("curl", "--slot", "blue"))
     called = subprocess.run(
         ["bash", "-c", curl],
         cwd=house.root,

@@ -104,8 +104,14 @@ def screen() -> Console:
 
 
 def show(what: RenderableType) -> None:
-    """Print something that rich can draw."""
-    screen().print(what)
+    """Print something that rich can draw; in a log, without the blanks that fill a table's rows."""
+    drawn = screen()
+    if watched():
+        drawn.print(what)
+        return
+    with drawn.capture() as text:
+        drawn.print(what)
+    print("\n".join(line.rstrip() for line in text.get().splitlines()), flush=True)
 
 
 @contextmanager

@@ -267,7 +267,6 @@ def _show(project: Project, summary: dict[str, Any]) -> None:
     }
     console.show_pairs("outcome", outcome)
     actions.summary("demo", outcome)
-    sample = project.settings.data.sample
     say(f"The endpoint is up: {summary['endpoint']}")
-    say(f'Call it: inv score --file {sample}   or: eval "$(inv key --export)" and inv curl')
-    say("See it: inv status, inv trace, inv history.   Stop it: inv workspace.stop")
+    say('Call it: inv score, or eval "$(inv key --export)" and then eval "$(inv curl)"')
+    say("See it: inv studio, inv status, inv trace, inv history, reports in outputs/.   Stop it: inv workspace.stop")

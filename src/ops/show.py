@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -229,9 +230,9 @@ def answer(project: Project, file: str | None, slot: str | None) -> None:
 
 
 def curl(project: Project, slot: str | None) -> None:
-    """Print a cURL command, and how to set its key."""
+    """Print a cURL command, and on standard error how to set its key, so that `eval "$(inv curl)"` calls it."""
     found = endpoints.get(project.client, project.endpoint)
-    console.say(f'# eval "$(inv key --export)" sets {scoring.KEY_VARIABLE}')
+    print(f'# eval "$(inv key --export)" sets {scoring.KEY_VARIABLE}', file=sys.stderr)
     print(scoring.curl(str(found.scoring_uri), project.settings.data.sample, slot))
 
 
