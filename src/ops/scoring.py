@@ -92,7 +92,12 @@ def read_request(file: Path) -> bytes:
 def curl(uri: str, sample: Path, slot: str | None) -> str:
     """Return the cURL command for the sample. The key stays in a variable, so that no shell history keeps it."""
     words = ["curl", "--silent", "--show-error", "--fail-with-body"]
-    words += ["--header", f'"Authorization: Bearer ${KEY_VARIABLE}"', "--header", shlex.quote("Content-Type: application/json")]
+    words += [
+        "--header",
+        f'"Authorization: Bearer ${KEY_VARIABLE}"',
+        "--header",
+        shlex.quote("Content-Type: application/json"),
+    ]
     words += ["--header", shlex.quote(f"{PIN}: {slot}")] if slot else []
     return " ".join([*words, "--data", shlex.quote(f"@{sample}"), shlex.quote(uri)])
 
