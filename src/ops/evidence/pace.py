@@ -102,18 +102,22 @@ class Pace:
         return (shorter + equal / 2) / len(self.recent)
 
     def packed(self) -> str:
-        """Return it as a text of at most 256 characters, in hundredths of a nat, rounded down; without blue's times."""
+        """Return it as a text of at most 256 characters, in hundredths of a nat, rounded down; without blue's times.
+
+        It begins as that of a metric does: requests and bad ones of blue, then of green.
+        """
+        totals = [self.blue.n, self.blue.bad, self.green.n, self.green.bad]
         numbers = [hundredths(value) for value in (self.peak, *self.bets)]
-        return json.dumps([_VERSION, self.green.n, self.blue.bad, self.green.bad, *numbers], separators=(",", ":"))
+        return json.dumps([_VERSION, totals, numbers], separators=(",", ":"))
 
     @staticmethod
     def unpacked(null: Slower, text: str) -> Pace:
         """Return what `packed` kept; ValueError when it was made of anything else."""
         try:
-            version, n, blue, green, peak, *bets = json.loads(text)
+            version, totals, (peak, *bets) = json.loads(text)
             if version != _VERSION or len(bets) != len(STAKES):
                 raise ValueError("made by another version")
             values = tuple([bet / 100 for bet in bets])
-            return Pace(null, values, Counts(n, blue), Counts(n, green), peak / 100)
+            return Pace(null, values, Counts(*totals[:2]), Counts(*totals[2:]), peak / 100)
         except (ValueError, TypeError) as error:
             raise ValueError(f"the kept evidence of {NAME} cannot be read: {error}") from error

@@ -64,18 +64,18 @@ def test_looking_after_each_pair_cries_wolf_no_more_than_promised(noise: Noise) 
     """row_22: no tolerance, an equal green: of 10 rollouts at most one reaches an E of 10, and what chance adds."""
     chance = random.Random(11)
     wrong = sum(
-        until(Pace.start(Slower(0)), pairs(noise, 1.0, chance), TEN_PERCENT, 250) is not None for _ in range(70)
+        until(Pace.start(Slower(0)), pairs(noise, 1.0, chance), TEN_PERCENT, 200) is not None for _ in range(40)
     )
-    assert wrong <= 70 * 0.1 + 3 * (70 * 0.1 * 0.9) ** 0.5
+    assert wrong <= 40 * 0.1 + 3 * (40 * 0.1 * 0.9) ** 0.5
 
 
 def test_what_is_tolerable_is_tolerated() -> None:
     """Ten percent slower with a tolerance of ten percent is like an equal one with none."""
     chance = random.Random(12)
     wrong = sum(
-        until(Pace.start(Slower(0.1)), pairs(steady, 1.1, chance), TEN_PERCENT, 250) is not None for _ in range(70)
+        until(Pace.start(Slower(0.1)), pairs(steady, 1.1, chance), TEN_PERCENT, 200) is not None for _ in range(40)
     )
-    assert wrong <= 70 * 0.1 + 3 * (70 * 0.1 * 0.9) ** 0.5
+    assert wrong <= 40 * 0.1 + 3 * (40 * 0.1 * 0.9) ** 0.5
 
 
 @pytest.mark.parametrize(("noise", "most"), [(steady, 600), (hiccups, 800), (together, 1500), (coarse, 1500)])
@@ -146,7 +146,9 @@ def test_a_billion_pairs_fit_in_a_tag() -> None:
         assert len(Pace(Slower(), (bet,) * len(STAKES), many, many, 1000.0).packed()) <= 256
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "[2,0,0,0,0,0,0,0,0,0]", "[1,0,5,0,0,0,0,0,0,0]", '["a"]'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", "[2,[0,0,0,0],[0,0,0,0,0,0]]", "[1,[0,5,0,0],[0,0,0,0,0,0]]", "[1,7,7]", '["a"]']
+)
 def test_what_cannot_be_read_is_refused(text: str) -> None:
     """The metric is named."""
     with pytest.raises(ValueError, match="kept evidence of slower"):
