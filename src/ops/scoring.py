@@ -92,13 +92,9 @@ def read_request(file: Path) -> bytes:
 def curl(uri: str, sample: Path, slot: str | None) -> str:
     """Return the cURL command for the sample. The key stays in a variable, so that no shell history keeps it."""
     words = ["curl", "--silent", "--show-error", "--fail-with-body"]
-    words += [
-        "--header",
-        f'"Authorization: Bearer ${KEY_VARIABLE}"',
-        "--header",
-        shlex.quote("Content-Type: application/json"),
-    ]
-    words += ["--header", shlex.quote(f"{PIN}: {slot}")] if slot else []
+    headers = [f'"Authorization: Bearer ${KEY_VARIABLE}"', shlex.quote("Content-Type: application/json")]
+    headers += [shlex.quote(f"{PIN}: {slot}")] if slot else []
+    words += [word for header in headers for word in ("--header", header)]
     return " ".join([*words, "--data", shlex.quote(f"@{sample}"), shlex.quote(uri)])
 
 
