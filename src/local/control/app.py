@@ -19,11 +19,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.control.api import Api
+from local.control.artifacts_http import PATH as ARTIFACTS
+from local.control.artifacts_http import ArtifactApi
 from local.control.blob_http import BlobApi
 from local.control.faults import Severed
 from local.control.state import State
 from local.control.tape import Tape
 from local.errors import Invalid, LocalError, Refusal, TooLarge
+from local.training.tracking import tracking_path
 from local.wire.call import Call, Reply
 from local.wire.guard import bearer
 
@@ -37,6 +40,7 @@ def control_app(state: State) -> Starlette:
     """Return the application of the https port: Azure Resource Manager, run history and blobs."""
     api = Api(state)
     blob_api = BlobApi(state.blobs, state.guard)
+    artifact_api = ArtifactApi(state.blobs, state.tracking)
     tape = Tape(state.folder)
 
     async def blob(request: Request) -> Response:
@@ -74,8 +78,18 @@ def control_app(state: State) -> Starlette:
             return JSONResponse(body, 500, {"x-ms-response-type": "error"})
         return _response(reply)
 
+    async def artifact(request: Request) -> Response:
+        try:
+            state.guard.check_origin(request.headers)
+            return await artifact_api(request)
+        except Refusal as refusal:
+            return JSONResponse(refusal.to_json(), refusal.status)
+
+    artifacts = f"{tracking_path(state.place)}{ARTIFACTS}"
     return Starlette(
         routes=[
+            Route(artifacts, artifact, methods=_METHODS),
+            Route(f"{artifacts}/{{path:path}}", artifact, methods=_METHODS),
             Route("/blob/acct/{path:path}", blob, methods=_METHODS),
             Route("/{path:path}", control, methods=_METHODS),
         ]

@@ -36,7 +36,7 @@ class Uploads:
         if request.headers.get("if-none-match") == "*" and await asyncio.to_thread(self._exists, container, name):
             return blob_words.error(409, "BlobAlreadyExists", "The specified blob already exists.")
         path = self.blobs.new_file()
-        digest = await _receive(request, path)
+        digest = await receive(request, path)
         blob = await asyncio.to_thread(
             lambda: self.blobs.commit(
                 container,
@@ -52,7 +52,7 @@ class Uploads:
     async def put_block(self, request: Request, container: str, name: str) -> Response:
         path = self._block(container, name, request.query_params.get("blockid", ""))
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = await _receive(request, path)
+        digest = await receive(request, path)
         return Response(status_code=201, headers={"Content-MD5": digest})
 
     async def put_blocklist(self, request: Request, container: str, name: str) -> Response:
@@ -113,7 +113,7 @@ async def _small(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _receive(request: Request, path: Path) -> str:
+async def receive(request: Request, path: Path) -> str:
     """Write the body to a new file, durably, and return its MD5 in base64; on any failure leave no file."""
     digest = hashlib.md5(usedforsecurity=False)
     size = 0

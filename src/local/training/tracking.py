@@ -139,7 +139,7 @@ def _render(tracking: Tracking, document: Document) -> Json:
                 "status": status,
                 "start_time": _milliseconds(body.get("started")),
                 "end_time": _milliseconds(body.get("ended")),
-                "artifact_uri": "",
+                "artifact_uri": f"mlflow-artifacts:/{document.name}",
                 "lifecycle_stage": "active",
             },
             "data": {
