@@ -279,7 +279,7 @@ def test_who_has_no_link_sees_nothing(page: Page, chromium: Any) -> None:
     context = chromium.new_context()
     other = context.new_page()
     other.goto(page.url)
-    other.wait_for_selector("h2:has-text('Not signed in')")
+    other.wait_for_selector("h1:has-text('Not signed in')")
     assert "inv studio" in other.inner_text("main")
     assert "flight" not in other.inner_text("body")
     context.close()

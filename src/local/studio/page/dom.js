@@ -76,7 +76,7 @@ export async function copy(text, what) {
 }
 
 export function empty(title, ...lines) {
-  return h("div", { class: "empty" }, h("h2", {}, title), lines.map((line) => h("p", {}, line)));
+  return h("div", { class: "empty" }, h("h1", {}, title), lines.map((line) => h("p", {}, line)));
 }
 
 export function pairs(rows) {
