@@ -95,8 +95,8 @@ release (old pickles do not load in new releases):
   MLflow 3 no longer has; LightGBM is not installed here.
 - `cli/endpoints/online/deploy-with-packages`: the deployment without a package runs; packages are a 501.
 - Containers of one's own, Triton and data collectors: none.
-- `cli/jobs/basics`: 11 of the 20 command jobs run. The others read from the web or from what is not in the store (7),
-  import TensorFlow, or log files through MLflow.
+- `cli/jobs/basics`: 12 of the 20 command jobs run. The others read from the web or from what is not in the store (7),
+  or import TensorFlow.
 - `cli/jobs/single-step`: none, for they read from the web, or need R, Julia, PyTorch, Dask or Spark.
 
 Of the end-to-end tests that azure-ai-ml 1.35.2 brings for online endpoints and deployments, models and command jobs, 17
