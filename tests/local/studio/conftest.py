@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from local import launch
+from local.control.state import State, assemble
+from local.wire.place import Place
 
 
 class Browser(requests.Session):
@@ -56,3 +59,17 @@ def browser(stranger: Browser) -> Browser:
 def another(workspace: launch.Connection) -> Callable[[], Browser]:
     """Make more of them."""
     return lambda: Browser(workspace)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    """A workspace without a server: an endpoint with blue, live, and green, deployed later."""
+    made = assemble(tmp_path, "test", "token", Place("https://127.0.0.1:1", "http://127.0.0.1:2"))
+    made.endpoints.put("end", {"properties": {}, "tags": {"kept": "yes"}})
+    for name, at in (("blue", "2026-01-01"), ("green", "2026-01-02")):
+        body = {"endpoint": "end", "name": name, "state": "Succeeded", "tags": {"deployed_at": at}, "serving": {"a": 1}}
+        made.store.put("deployments", f"end/{name}", {**body, "properties": {}, "sku": {"capacity": 1}}, mark="end")
+    made.endpoints.change("end", properties={"authMode": "Key", "traffic": {"blue": 100}, "mirrorTraffic": {}})
+    made.operations.end(str(made.endpoints.get("end").body["operation"]))
+    yield made
+    made.store.close()

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.control.api import Api
-from local.control.state import State, assemble
+from local.control.state import State
 from local.errors import Conflict, Invalid, NotFound, Refusal
 from local.studio import actions, trial
 from local.studio.actions import Actions
 from local.wire.call import Call, Reply
-from local.wire.place import Place
 
 SHIFT = {"do": "shift", "endpoint": "end", "slot": "green", "percent": 25}
 ROLLBACK = {"do": "rollback", "endpoint": "end"}
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    """A workspace without a server: an endpoint with blue, live, and green, deployed later."""
-    made = assemble(tmp_path, "test", "token", Place("https://127.0.0.1:1", "http://127.0.0.1:2"))
-    made.endpoints.put("end", {"properties": {}, "tags": {"kept": "yes"}})
-    for name, at in (("blue", "2026-01-01"), ("green", "2026-01-02")):
-        body = {"endpoint": "end", "name": name, "state": "Succeeded", "tags": {"deployed_at": at}, "serving": {"a": 1}}
-        made.store.put("deployments", f"end/{name}", {**body, "properties": {}, "sku": {"capacity": 1}}, mark="end")
-    made.endpoints.change("end", properties={"authMode": "Key", "traffic": {"blue": 100}, "mirrorTraffic": {}})
-    made.operations.end(str(made.endpoints.get("end").body["operation"]))
-    yield made
-    made.store.close()
 
 
 @pytest.fixture

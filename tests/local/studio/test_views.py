@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from azure.ai.ml.entities import ManagedOnlineEndpoint, Model
+from azure.ai.ml.entities import Model
 
+from local.control.state import State
 from local.routing.telemetry import Telemetry
-from local.studio import pulse, rollout
+from local.studio import pulse, rollout, views
 from local.studio.pulse import Pulse
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -50,21 +51,18 @@ def test_a_heart_beats(events: Any) -> None:
     assert "beat" in {next(events)[0] for _ in range(6)}
 
 
-def test_an_endpoint_is_shown_with_its_split_and_its_memory(browser: Any, ml_client: Any, events: Any) -> None:
-    """A rollout that its tags tell of is told, one that they do not is none."""
-    tags = {"rollout": json.dumps(["blue of X", "p", 25, "2026-11-23T07:32:58+00:00", 3.5, "running", 10])}
+def test_an_endpoint_is_shown_with_its_split_and_its_memory(state: State) -> None:
+    """Both colours, the newer one last; a rollout that its tags tell of is told, a part that is no curve is not."""
+    tags = {"rollout": json.dumps(["green of X", "p", 25, "2026-11-23T07:32:58+00:00", 3.5, "running", 10])}
     tags |= {"trail": "0:10 14.5:25", "trail.error": "125 20 0,0,0 3.5,-12,31", "trail.odd": "not a curve"}
-    endpoint = ManagedOnlineEndpoint(name="remembers", tags=tags)
-    ml_client.online_endpoints.begin_create_or_update(endpoint).result()
-    for name, data in events:
-        found = [each for each in data["endpoints"] if each["name"] == "remembers"] if name == "all" else []
-        if found:
-            told = found[0]["rollout"]
-            assert (told["new"], told["step"], told["status"]) == ("blue", 25, "running")
-            assert told["steps"] == [[0, 10], [14.5, 25]]
-            assert told["curves"]["error"]["points"] == [[0, 0, 0], [3.5, -1.2, 3.1]]
-            assert list(told["curves"]) == ["error"]
-            break
+    state.endpoints.change("end", tags=tags)
+    (endpoint,) = views.everything(state)["endpoints"]
+    assert (endpoint["traffic"], endpoint["old"], endpoint["new"]) == ({"blue": 100}, "blue", "green")
+    told = endpoint["rollout"]
+    assert (told["new"], told["step"], told["status"]) == ("green", 25, "running")
+    assert told["steps"] == [[0, 10], [14.5, 25]]
+    assert told["curves"]["error"]["points"] == [[0, 0, 0], [3.5, -1.2, 3.1]]
+    assert list(told["curves"]) == ["error"]
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", "[1]", "{}", "null", '["a","b","c","d","e","f","g"]'])
