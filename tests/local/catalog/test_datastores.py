@@ -91,6 +91,7 @@ def test_data_elsewhere_can_be_named_and_not_be_read(ml_client: Any, tmp_path: P
         )
         with pytest.raises(HttpResponseError, match=reason):
             ml_client.jobs.create_or_update(job)
+    ml_client.datastores.delete("far")
 
 
 def test_a_folder_is_shown_as_it_was_written(ml_client: Any) -> None:
