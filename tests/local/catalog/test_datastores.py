@@ -94,10 +94,12 @@ def test_data_elsewhere_can_be_named_and_not_be_read(ml_client: Any, tmp_path: P
     ml_client.datastores.delete("far")
 
 
-def test_a_folder_is_shown_as_it_was_written(ml_client: Any) -> None:
-    """With the slash at its end, or without."""
-    for name, end in (("plain", ""), ("slashed", "/")):
-        path = f"azureml://datastores/workspaceblobstore/paths/rows{end}"
-        assert ml_client.data.create_or_update(Data(name=name, path=path, type="uri_folder")).path.endswith(
-            f"/rows{end}"
-        )
+def test_a_folder_is_shown_with_a_slash_at_its_end(ml_client: Any) -> None:
+    """However it was written, as the service does; a file is not."""
+    for name, kind, given, shown in (
+        ("plain", "uri_folder", "rows", "/rows/"),
+        ("slashed", "uri_folder", "rows/", "/rows/"),
+        ("file", "uri_file", "rows.csv", "/rows.csv"),
+    ):
+        path = f"azureml://datastores/workspaceblobstore/paths/{given}"
+        assert ml_client.data.create_or_update(Data(name=name, path=path, type=kind)).path.endswith(shown)
