@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import actions, console, deployments, endpoints, models, traffic, wait, workspace
@@ -68,17 +69,22 @@ def go(
     lag = project.settings.metrics_lag_seconds
     slow_seconds = project.settings.rollout.slow_ms / 1000
     monitor = _outlast(lambda: _monitor(project))
-    live = None if monitor is None else Live(monitor.requests, prober.sent, lag, time.time())
+
+    @cache
+    def live() -> Live | None:
+        # From the first judged request on: the endpoint test before it sends bad requests, which are no evidence.
+        return None if monitor is None else Live(monitor.requests, prober.sent, lag, time.time())
 
     def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block | Times]:
         assert now.old is not None
+        counted = live()
         for pair in prober.pairs(now.old, now.new, rate, seconds, kept.requests_at_step()):
             record.pair(pair)
             yield pair.block(slow_seconds)
             if kept.step <= _ALIKE_SHARE and (times := pair.times()):
                 yield times
-        if live is not None:
-            yield from _whole_minutes(live, now)
+        if counted is not None:
+            yield from _whole_minutes(counted, now)
 
     def past(now: Position) -> Mapping[str, Counts]:
         return {} if monitor is None or now.old is None else _past(project, monitor, now.old, there[now.old])
