@@ -143,11 +143,11 @@ def test_steps_stop_at_the_first_failure_of_a_pipe(name: str) -> None:
 
 
 def test_checks_run_every_session_that_gates() -> None:
-    """Those that `nox` alone runs, and the workflows."""
+    """Those that `nox` alone runs, the workflows, and the studio in a browser."""
     matrix = workflow(CHECKS)["jobs"]["checks"]["strategy"]["matrix"]
     run = {*matrix["session"], *(more["session"] for more in matrix["include"])}
     gating = {name for name, chosen in sessions().items() if chosen}
-    assert gating | {"workflows"} == {session.split("-")[0] for session in run}
+    assert gating | {"workflows", "studio"} == {session.split("-")[0] for session in run}
     assert {"tests-3.11", "tests-3.12", "tests-3.13"} <= run
 
 
