@@ -47,7 +47,7 @@ def demo(c: Context, json: str = "", yes: bool = False) -> None:
 
     Two models, a rollout, a broken release that its test stops, a flaky one that is rolled back.
     """
-    from ops import demo as story
+    from ops.demo import story
 
     story.run(opened(c), json_file=json or None, approved=yes)
 

@@ -1,0 +1,43 @@
+"""The split that was set, step by step, beside the one that clients saw."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ops import replay, traffic
+from ops.evidence import Verdict
+from ops.rollout.ledger import Ledger
+from ops.rollout.position import Position
+
+
+class Splits:
+    """A watch that compares, step by step, the split that was set with the one that the clients saw."""
+
+    def __init__(self, clients: replay.Replay) -> None:
+        """Look at the answers of `clients`."""
+        self._clients = clients
+        self._set: dict[str, int] = {}
+        self._since = 0.0
+        self.steps: list[dict[str, Any]] = []
+
+    def begin(self, now: Position, kept: Ledger) -> None:
+        """Nothing to compare yet."""
+
+    def step(self, now: Position, split: traffic.Split) -> None:
+        """The split changed: a step ended, another begins."""
+        self._close()
+        self._set, self._since = dict(split.live), time.monotonic()
+
+    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+        """Evidence is the report's."""
+
+    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+        """The last step ended."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._set:
+            seen = self._clients.between(self._since, time.monotonic())
+            self.steps.append({"set": self._set, "observed": replay.shares(seen), "requests": len(seen)})
+        self._set = {}
