@@ -18,9 +18,8 @@ from invoke.util import helpline
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
-from ops import commandline, console, local_workspace, show, training
+from ops import calls, commandline, console, local_workspace, show, training
 from ops.project import Project, open_project, slot_and_percent
-from ops.rollout import command as rollout_command
 from ops.rollout import moves
 
 commandline.guard_start()
@@ -152,8 +151,10 @@ def rollout(
     json: bool = False,
 ) -> Any:
     """Shift to the new deployment step by step, on evidence."""
+    from ops.rollout import command
+
     options = {"on_fail": on_fail or None, "step": step or None, "mirror": mirror or None}
-    ended = rollout_command.run(opened(c), **options, dry_run=dry_run, force=force)
+    ended = command.run(opened(c), **options, dry_run=dry_run, force=force)
     return show.rolled_out(ended, as_json=json)
 
 
@@ -238,7 +239,7 @@ def cancel(c: Context, job: str) -> None:
 @console.exits
 def score(c: Context, file: str = "", slot: str = "") -> None:
     """Send a request from a file and print the answer."""
-    show.answer(opened(c), file or None, slot or None)
+    calls.answer(opened(c), file or None, slot or None)
 
 
 @task(help={"slot": SLOT + "; as routed when not given"})
@@ -248,7 +249,7 @@ def curl(c: Context, slot: str = "") -> None:
 
     The key stays in a variable.
     """
-    show.curl(opened(c), slot or None)
+    calls.curl(opened(c), slot or None)
 
 
 @task(help={"file": "where to write it"})
@@ -258,7 +259,7 @@ def postman(c: Context, file: str = "outputs/postman.json") -> None:
 
     The key stays a variable.
     """
-    show.postman(opened(c), file)
+    calls.postman(opened(c), file)
 
 
 @task(help={"export": "print it as ENDPOINT_KEY=... for eval, instead of refusing to show it"})
@@ -268,7 +269,7 @@ def key(c: Context, export: bool = False) -> None:
 
     eval "$(inv key --export)" sets it.
     """
-    show.key(opened(c), export=export)
+    calls.key(opened(c), export=export)
 
 
 @task

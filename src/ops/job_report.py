@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job
 
-REPORTS = "outputs/jobs"
 _MEASURES = {
     "auc": "AUC",
     "average_precision": "average precision",

@@ -10,6 +10,8 @@ import base64
 import html
 from collections.abc import Sequence
 
+# Where the pages are written, beneath the project.
+JOBS, ROLLOUTS = "outputs/jobs", "outputs/rollouts"
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --card: #f6f8fa; --line: #d8dee4;
   --accent: #0b5cd6; --harm: #bc4c00; --safety: #0a7a6c; --good: #116329; --bad: #b42318; --held: #7d4e00; }

@@ -11,12 +11,13 @@ from ops import approval, endpoints, jobs, lineage, live_rows, models, release, 
 from ops.actions import outputs, warning
 from ops.console import ask, say
 from ops.errors import NotFound, Refused, UsageError
-from ops.rollout import machine, moves
+from ops.rollout import moves
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job, Model
 
+    from ops.rollout.machine import Plan
     from ops.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -64,14 +65,15 @@ class Project:
         """Where a release goes."""
         return release.Target(self.root, self.endpoint, self.sample, self.operation_seconds)
 
-    def rollout_plan(self, *, on_fail: str | None = None, mirror: int | None = None, last: int = 100) -> machine.Plan:
+    def rollout_plan(self, *, on_fail: str | None = None, mirror: int | None = None, last: int = 100) -> Plan:
         """Return the rollout's plan: the settings, but for what was asked for this time."""
+        from ops.rollout.machine import Plan
         from ops.rollout.policy import policy
 
         chosen = self.settings.rollout
         if last not in chosen.steps:
             raise UsageError(f"--step {last}: the steps are {', '.join(map(str, chosen.steps))}")
-        return machine.Plan(
+        return Plan(
             endpoint=self.endpoint,
             steps=chosen.steps,
             policy=policy(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, console, deployments, endpoints, glance, job_report, jobs, lineage, models, scoring, wait
+from ops import actions, console, deployments, glance, jobs, lineage, models, page, scoring, wait
 from ops import status as state
-from ops.errors import NotFound, OpsError, Refused
-from ops.rollout import command as rollout_command
+from ops.errors import NotFound
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
@@ -29,6 +25,8 @@ _WATCH_SECONDS = 2.0
 
 def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any] | None:
     """Show a finished job: its metrics, and where to see the rest; return them when a script asks."""
+    from ops import job_report
+
     metrics = jobs.read_json(project.client, str(done.name), models.OUTPUT, "metrics.json")
     rows = "the live rows" if metrics.get("holdout") else "its holdout"
     measured: dict[str, Any] = metrics.get("holdout") or metrics["split"]
@@ -43,9 +41,9 @@ def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any]
     stage = (done.tags or {}).get(lineage.STAGE)
     actions.summary(f"{stage} job", shown)
     actions.outputs({"job": done.name})
-    page = job_report.write(project.client, project.root / job_report.REPORTS, done).relative_to(project.root)
-    console.say(f"report: {page}")
-    return {"job": done.name, "stage": stage, "metrics": metrics, "report": str(page)} if as_json else None
+    made = job_report.write(project.client, project.root / page.JOBS, done).relative_to(project.root)
+    console.say(f"report: {made}")
+    return {"job": done.name, "stage": stage, "metrics": metrics, "report": str(made)} if as_json else None
 
 
 def model(registered: Model, *, as_json: bool = False) -> dict[str, Any] | None:
@@ -142,11 +140,11 @@ def _status(seen: Mapping[str, Any]) -> None:
 
 def _reports(project: Project, seen: Mapping[str, Any]) -> list[str]:
     """Return the pages that were written on this machine for the last rollout and the newest job that have one."""
-    written = (project.root / rollout_command.REPORTS).glob(f"{project.endpoint}-*.html")
-    pages = sorted(written, key=lambda page: page.stat().st_mtime)[-1:] if seen["last_rollout"] else []
-    jobs_pages = (project.root / job_report.REPORTS / f"{job['name']}.html" for job in seen["jobs"])
-    pages += [page for page in jobs_pages if page.exists()][:1]
-    return [page.relative_to(project.root).as_posix() for page in pages]
+    written = (project.root / page.ROLLOUTS).glob(f"{project.endpoint}-*.html")
+    pages = sorted(written, key=lambda file: file.stat().st_mtime)[-1:] if seen["last_rollout"] else []
+    jobs_pages = (project.root / page.JOBS / f"{job['name']}.html" for job in seen["jobs"])
+    pages += [file for file in jobs_pages if file.exists()][:1]
+    return [file.relative_to(project.root).as_posix() for file in pages]
 
 
 def history(project: Project, *, as_json: bool) -> None:
@@ -218,36 +216,3 @@ def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -
     if not said:
         raise NotFound(f"no log of {job_name or slot or project.endpoint}: inv status shows what there is")
     print(said)
-
-
-def answer(project: Project, file: str | None, slot: str | None) -> None:
-    """Send a request and print the answer's body; OpsError for any status but 200."""
-    body = scoring.read_request(Path(file) if file else project.sample)
-    reply = scoring.call(project.address, body, slot)
-    if reply.status_code != 200:
-        raise OpsError(f"{project.endpoint} answered {reply.status_code}: {reply.text[:1000]}")
-    print(json.dumps(reply.json(), indent=2))
-
-
-def curl(project: Project, slot: str | None) -> None:
-    """Print a cURL command, and on standard error how to set its key, so that `eval "$(inv curl)"` calls it."""
-    found = endpoints.get(project.client, project.endpoint)
-    print(f'# eval "$(inv key --export)" sets {scoring.KEY_VARIABLE}', file=sys.stderr)
-    print(scoring.curl(str(found.scoring_uri), project.settings.data.sample, slot))
-
-
-def postman(project: Project, file: str) -> None:
-    """Write a Postman collection."""
-    found = endpoints.get(project.client, project.endpoint)
-    slots = sorted(deployments.listed(project.client, project.endpoint))
-    target = Path(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(scoring.postman(str(found.scoring_uri), project.sample, slots), indent=2))
-    console.say(f"{target}: import it in Postman and set its variable endpoint_key")
-
-
-def key(project: Project, *, export: bool) -> None:
-    """Print the key as a shell assignment, only when that was asked for."""
-    if not export:
-        raise Refused('a key is not shown: eval "$(inv key --export)" puts it into your shell')
-    print(f"export {scoring.KEY_VARIABLE}={project.address.key}")

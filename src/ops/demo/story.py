@@ -17,6 +17,7 @@ from ops import (
     deployments,
     job_report,
     models,
+    page,
     release,
     replay,
     traffic,
@@ -107,8 +108,8 @@ def _train(project: Project, months: int | None) -> Model:
         say(f"dev job {vouching.name} vouches for this code; the person's yes was to run the demo")
         job = training.train(project.client, plan, training.PROD, say)
     model = project.register(str(job.name), force=False)
-    page = job_report.write(project.client, project.root / job_report.REPORTS, job)
-    say(f"report: {page.relative_to(project.root)}")
+    made = job_report.write(project.client, project.root / page.JOBS, job)
+    say(f"report: {made.relative_to(project.root)}")
     return model
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ops import actions, console, deployments, endpoints, models, traffic, wait, workspace
+from ops import actions, console, deployments, endpoints, models, page, traffic, wait, workspace
 from ops.errors import OpsError, UsageError
 from ops.evidence import Counts, Times
 from ops.rollout import history, ledger, machine, moves, report, watch
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ops.project import Project
 
 T = TypeVar("T")
-REPORTS = "outputs/rollouts"
 ON_FAIL = ("rollback", "pause")
 # Beyond it the new deployment carries more of the load than the old one, and may be slower for no fault of its own.
 _ALIKE_SHARE = 50
@@ -181,8 +180,8 @@ def _keep(project: Project, plan: machine.Plan, record: Record, now: Position, m
         "alpha": plan.policy.alpha,
         "beta": plan.policy.beta,
     }
-    page = report.write(project.root / REPORTS, plan.endpoint, now, record, about)
-    console.say(f"report: {page.relative_to(project.root)}")
+    made = report.write(project.root / page.ROLLOUTS, plan.endpoint, now, record, about)
+    console.say(f"report: {made.relative_to(project.root)}")
     actions.summary("rollout", {"outcome": record.outcome, "model": model, "seconds": seconds})
     evidence = record.points[-1]["metrics"] if record.points else {}
     rows = [{"metric": metric, **report.cells(found)} for metric, found in evidence.items()]
