@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import House, build
+from house import House, build, same_environment
 
 from local import launch
 
@@ -17,12 +16,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def same_environment() -> Iterator[None]:
-    """What a module's tests put into the environment goes with it: a client names its workspace's certificate there."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+def its_environment() -> Iterator[None]:
+    """What a module's tests put into the environment goes with the module."""
+    with same_environment():
+        yield
 
 
 @pytest.fixture(scope="module")

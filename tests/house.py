@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,24 @@ class House:
             values[name] = {**values[name], **section}
         (self.root / "invoke.yaml").write_text(yaml.safe_dump(values))
 
+    def tape(self) -> Path:
+        """Have the workspace, which is not up yet, write down what is said to it; return the file."""
+        file = self.root / ".workspace/exchanges.jsonl"
+        file.parent.mkdir(mode=0o700)
+        file.touch()
+        return file
+
+
+@contextmanager
+def same_environment() -> Iterator[None]:
+    """Leave this process's environment as it was: a client names its workspace's certificate there."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
 
 def environment(variables: Mapping[str, str] = {}) -> dict[str, str]:
     """Return this process's environment without what would steer a task, and with `variables`."""
@@ -77,9 +96,6 @@ def build(root: Path) -> House:
         (root / "data" / stage).mkdir(parents=True)
         for file in sorted((ROOT / "data" / stage).glob("*.csv.gz")):
             _thin(file, root / "data" / stage / file.name, most)
-    # The workspace writes down what is said to it, for tests to judge.
-    (root / ".workspace").mkdir(mode=0o700)
-    (root / ".workspace/exchanges.jsonl").touch()
     house = House(root)
     # A margin of 5 % is shown by a sixth of the pairs that 1 % takes; the probes go as fast as they can.
     quick = {"bake_seconds": 0.2, "min_requests": 25, "probes_per_second": 200, "margin": 0.05}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,12 @@ pytestmark = pytest.mark.slow
 def project(house: House) -> Project:
     """The checkout's project in this process: to read back what the tasks did."""
     return Project(house.settings(), house.root)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tape(house: House) -> Path:
+    """What is said to the workspace from its first call on."""
+    return house.tape()
 
 
 @pytest.fixture
@@ -327,9 +334,9 @@ def test_the_workspace_outlives_its_server(house: House, project: Project) -> No
     assert json.loads(ok(house.inv("score")))["model"]["version"] == "2"
 
 
-def test_what_the_whole_flow_heard_azure_could_have_said(house: House) -> None:
+def test_what_the_whole_flow_heard_azure_could_have_said(tape: Path) -> None:
     """Every answer of the control plane so far has the service's statuses, headers and shapes."""
-    lines = (house.root / ".workspace/exchanges.jsonl").read_text().splitlines()
+    lines = tape.read_text().splitlines()
     heard = [exchange for exchange in map(shapes.of_line, lines) if shapes.is_control(exchange.url)]
     kinds = {exchange.method for exchange in heard}
     assert len(heard) > 300

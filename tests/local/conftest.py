@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 import shapes
+from house import same_environment
 
 from local import launch
 
@@ -56,14 +57,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.Conne
     """A workspace for the tests that need no other one's state to be absent."""
     folder = tmp_path_factory.mktemp("workspace")
     connection = launch.ensure(folder)
-    before = os.environ.get("REQUESTS_CA_BUNDLE")
-    os.environ["REQUESTS_CA_BUNDLE"] = connection.ca_bundle
     yield connection
     launch.stop(folder)
-    if before is None:
-        del os.environ["REQUESTS_CA_BUNDLE"]
-    else:
-        os.environ["REQUESTS_CA_BUNDLE"] = before
+
+
+@pytest.fixture(scope="module", autouse=True)
+def its_environment(workspace: launch.Connection) -> Iterator[None]:
+    """Where the SDK looks for a certificate, it finds that workspace's; what else a module sets goes with it."""
+    with same_environment():
+        os.environ["REQUESTS_CA_BUNDLE"] = workspace.ca_bundle
+        yield
 
 
 @pytest.fixture(scope="session")
