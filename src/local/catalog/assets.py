@@ -52,9 +52,12 @@ class Assets:
 
         Raises:
             Conflict: the version exists with other content.
+            Invalid: no name or version, or a name that the service would not take.
         """
         if not name or not version:
             raise Invalid(f"{_WORD[kind]} needs a name and a version")
+        if not name.isascii():
+            raise Invalid(f"{_WORD[kind]} {name}: a name holds letters a to z, digits, - and _")
         body = self._normal(kind, properties)
         with self.store.transaction():
             old = self.store.get(kind, name, version)

@@ -35,6 +35,13 @@ def test_row_9_versions_count_up_past_nine(ml_client: Any, folder_of: Any) -> No
     assert [each.version for each in ml_client.models.list(name="count")][:2] == ["10", "9"]
 
 
+def test_a_name_of_other_letters_is_refused(ml_client: Any, folder_of: Any) -> None:
+    """As the service does, which takes a to z: 400, and no fault of the server."""
+    with pytest.raises(HttpResponseError, match="a name holds letters a to z") as refused:
+        ml_client.models.create_or_update(Model(name="\N{GREEK SMALL LETTER MU}", version="1", path=folder_of("m")))
+    assert refused.value.status_code == 400
+
+
 def test_a_version_keeps_its_content(ml_client: Any, folder_of: Any) -> None:
     """Another path under the same version is a conflict; tags and description may change."""
     model = ml_client.models.create_or_update(Model(name="fixed", version="1", path=folder_of("a", "a")))
