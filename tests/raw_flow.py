@@ -49,13 +49,15 @@ class Client:
         return answer.json()
 
     def put(self, path: str, body: Any) -> None:
-        """Write, and note it as acknowledged if it was."""
+        """Write, and note it as acknowledged if it was; one without an answer may be there again or not."""
+        gone = path in self.deleted
+        self.deleted.discard(path)
         answer = self.call("PUT", path, body)
         if answer.status_code == 409 and "Another operation" in answer.text:
+            self.deleted |= {path} if gone else set()
             return
         assert answer.status_code in (200, 201), f"{path}: {answer.text}"
         self.acknowledged[path] = body
-        self.deleted.discard(path)
 
     def delete(self, path: str) -> None:
         """Delete, and note it as gone if that was acknowledged; one without an answer may have been done or not."""

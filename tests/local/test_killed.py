@@ -89,7 +89,11 @@ def check(client: Client, wait: Any) -> None:
         if path.startswith(("jobs", "onlineEndpoints")):
             wait(lambda path=path: client.settled(path), 60)
     for path in client.deleted:
-        wait(lambda path=path: client.call("GET", path).status_code == 404, 60)
+        try:
+            wait(lambda path=path: client.call("GET", path).status_code == 404, 60)
+        except AssertionError as error:
+            error.add_note(f"{path} was deleted: {client.call('GET', path).text}")
+            raise
     endpoint = client.acknowledged.get("onlineEndpoints/endp")
     if endpoint:
         found = client.get("onlineEndpoints/endp")["properties"]

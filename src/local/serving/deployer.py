@@ -99,10 +99,12 @@ class Deployer:
             endpoint, _, deployment = rest.partition("/deployments/")
             found = self.store.get("deployments", f"{endpoint}/{deployment}") if deployment else None
             if operation.body.get("deletes") and kind == "onlineEndpoints":
-                if deployment and found:
+                if not deployment:
+                    await self.remove_endpoint(endpoint, operation.name)
+                elif found:
                     await self.remove(found, operation.name)
                 else:
-                    await self.remove_endpoint(endpoint, operation.name)
+                    self.operations.end(operation.name)
                 continue
             if found is not None:
                 self.deployments.change(found, state="Failed")
