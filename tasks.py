@@ -18,9 +18,7 @@ from invoke.util import helpline
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
-from ops import calls, commandline, console, local_workspace, show, training
-from ops.project import Project, open_project, slot_and_percent
-from ops.rollout import moves
+from ops import commandline, console
 
 commandline.guard_start()
 _INVOKE = frozenset(Config.global_defaults())
@@ -337,3 +335,8 @@ commandline.check(
         for group, verbs in {**MENU, "local workspace": WORKSPACE}.items()
     },
 )
+
+# Down here, since the menu needs none of it, and asking for it should take no longer than Invoke does.
+from ops import calls, local_workspace, show, training
+from ops.project import Project, open_project, slot_and_percent
+from ops.rollout import moves
