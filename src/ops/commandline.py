@@ -39,7 +39,7 @@ def check(parse: Callable[[list[str]], Mapping[str, Any]], wrong: type[Exception
     if isinstance(asked["help"], str) and asked["help"] not in known:
         _refuse(_no_task(asked["help"], known))
     if asked["list"] is True or not (asked["list"] or asked["help"] or asked["complete"] or asked["tasks"]):
-        print(drawn(menu))
+        print(drawn(menu), flush=True)
         raise SystemExit(0)
 
 
@@ -98,6 +98,8 @@ def guard_start() -> None:
     usual = sys.excepthook
 
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, BrokenPipeError):
+            console.reader_left()
         about_settings = kind.__module__.startswith(("invoke", "yaml")) or isinstance(fault, ValueError)
         if console.debugging() or not about_settings:
             usual(kind, fault, trace)

@@ -29,6 +29,7 @@ _UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "Connec
 _JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
 _WHOLE = frozenset({"model", "job", "name", "slot", "ended", "registered"})  # columns of words that are not folded
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+READER_LEFT = 141  # and one that wrote to a pipe which nobody reads any more
 
 
 def watched() -> bool:
@@ -165,12 +166,21 @@ def exits(task: Task) -> Task:
                 value = task(*args, **kwargs)
                 if value is not None:
                     show_json(value)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            reader_left()
         except (Exception, KeyboardInterrupt) as fault:
             end(fault)
         actions.outputs({"result": "done"})
         return value
 
     return guarded  # type: ignore[return-value]  # the wrapper has the task's own signature
+
+
+def reader_left() -> NoReturn:
+    """End without a word, as other tools do when who reads them has seen enough (inv logs | head)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(READER_LEFT)
 
 
 def end(fault: BaseException) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,17 @@ def test_bash_completes_tasks_and_options(tmp_path: Path) -> None:
         )  # fmt: skip
         found[typed] = set(done.stdout.split())
     assert found == {"dep": {"deploy"}, "workspace.st": {"workspace.start", "workspace.status", "workspace.stop"}}
+
+
+@pytest.mark.parametrize("words", [["--list"], ["--help", "deploy"]])
+def test_a_reader_who_has_seen_enough_is_no_fault(words: list[str]) -> None:
+    """inv | head: nobody reads the pipe any more, and standard error stays empty of tracebacks."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "invoke", *words]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=environment(), stdout=writing, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writing)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
