@@ -37,7 +37,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure the list, and a task's overhead over importing the SDK and the workspace's own work."""
     del folder
     rounds = 5 if quick else 15
-    inv = [sys.executable, "-c", "import sys; from invoke.main import program; sys.exit(program.run())"]
+    inv = [sys.executable, "-m", "invoke"]
     with tempfile.TemporaryDirectory(prefix="bench-") as made:
         (Path(made) / "tasks.py").write_text(TRIVIAL)
         place = str(Path(made) / "ws")
