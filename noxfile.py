@@ -162,7 +162,8 @@ def _peers(session: nox.Session) -> Path:
     folder = Path(session.virtualenv.location) / "peers"
     for name in PEERS:
         place = str(folder / name)
-        session.run("uv", "venv", "--quiet", "--allow-existing", place, success_codes=range(256))
+        make = ["uv", "venv", "--quiet", "--allow-existing", "--python", str(Path(session.bin, "python")), place]
+        session.run_install(*make, external=True, success_codes=range(256))
         install = ["uv", "pip", "install", "--quiet", "--python", place, name, "onnxruntime"]
-        session.run_install(*install, success_codes=range(256))
+        session.run_install(*install, external=True, success_codes=range(256))
     return folder

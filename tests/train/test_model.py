@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import convert
 import model
@@ -80,21 +80,26 @@ def test_the_odd_rows_hold_every_kind_of_odd_cell() -> None:
     assert rows["n0"].min() <= -1e30
 
 
-@pytest.mark.parametrize("fault", ["missing", "unseen"])
+@pytest.mark.parametrize("fault", ["missing", "unseen", "extreme"])
 def test_a_graph_that_errs_on_odd_cells_only_is_seen(fault: str) -> None:
     """A graph that is right on every row of the training data and wrong where a cell is odd does not pass."""
     features = features_of(1, 1)
     if fault == "missing":
         features["n0"] = features["n0"].fillna(1.0)
     pipeline = model.build("boosted" if fault == "unseen" else "logistic", features, 1)
+    if fault == "extreme":
+        numbers = make_pipeline(SimpleImputer(strategy="median"), MinMaxScaler())
+        pipeline.named_steps["columns"].set_params(numbers=numbers)
     pipeline.fit(features, target_of(features))
     other = copy.deepcopy(pipeline)
     columns = other.named_steps["columns"].named_transformers_
     if fault == "missing":
         for name in ("numbers", "bins"):
             columns[name][0].statistics_ = columns[name][0].statistics_ + 30
-    else:
+    elif fault == "unseen":
         columns["texts"].target_mean_ = 0.97
+    else:
+        columns["numbers"][-1].clip = True
     graph = convert.to_graph(other, 1, 1)
     rows = convert.parity_rows(features, 1, ["n0"])
     assert convert.difference(pipeline, graph, features, 1) < convert.TOLERANCE
