@@ -13,12 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import requests
+import skops.io
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tests import own_data
 
+import model
 import score
 import test_endpoint as client
+import train
 
 FOLDER = Path(score.__file__).parent
 
@@ -139,3 +148,41 @@ def test_a_model_that_is_not_there_ends_the_server_and_the_log_says_why(tmp_path
     with inference_server(tmp_path, log) as (process, _):
         assert process.wait(60) == 3
     assert "one signature.json is needed below" in log.read_text()
+
+
+@pytest.mark.slow
+def test_a_pipeline_that_does_not_convert_is_trained_and_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the training script to the server's answer, which is the pipeline's own, with null and an unseen text."""
+
+    def build(kind: str, features: pd.DataFrame, numbers: int) -> Any:
+        pipeline = plain(kind, features, numbers)
+        steps = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), Nystroem(n_components=5))
+        return pipeline.set_params(columns__numbers=steps)
+
+    plain = model.build
+    monkeypatch.setattr(model, "build", build)
+    own_data.write(tmp_path / "data")
+    root = tmp_path / "azureml-models" / "club" / "4"
+    options = {"data": tmp_path / "data" / "dev", "model-output": root / "model", "report-output": tmp_path / "report"}
+    options |= {name.replace("_", "-"): value for name, value in own_data.SETTINGS.items()}
+    assert train.main([part for name, value in options.items() for part in (f"--{name}", str(value))]) == 0
+    assert "model.skops is served: the pipeline does not convert" in capsys.readouterr().out
+
+    sample = own_data.sample()
+    columns, cells = sample["input_data"]["columns"], sample["input_data"]["data"]
+    cells[0][columns.index("plan")] = "never seen"
+    with inference_server(root, tmp_path / "log") as (process, url):
+        wait_until_healthy(process, url)
+        answer = requests.post(f"{url}/score", json=sample, timeout=30)
+        refused = requests.post(f"{url}/score", json={"input_data": [{"age": "old"}]}, timeout=30)
+    assert (answer.status_code, refused.status_code) == (200, 400)
+
+    pipeline = skops.io.load(root / "model" / "model.skops", trusted=sorted(score.TRUSTED))
+    frame = pd.DataFrame(cells, columns=columns)
+    texts = ["plan", "town"]
+    numbers = frame.drop(columns=texts).astype(np.float32)
+    expected = pipeline.predict_proba(pd.concat([numbers, frame[texts]], axis=1))[:, 1]
+    assert np.allclose(answer.json()["probabilities"], expected, atol=1e-6)
+    assert answer.json()["model"] == {"name": "club", "version": "4"}
