@@ -1,4 +1,8 @@
-"""A real Chromium that has the studio open, signed in by the link that `inv studio` prints."""
+"""A real Chromium that has the studio open, signed in by the link that `inv studio` prints.
+
+All files share one checkout, one workspace and one open page: test_page.py tells the story, the others go on with what
+it left, or make the two deployments that they need.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from house import House
+from browsing import until
+from house import House, build, same_environment
+
+from local import launch
+from ops.project import Project
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -26,7 +34,35 @@ ARGUMENTS = [
 PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A checkout that all of these tests share."""
+    made = build(tmp_path_factory.mktemp("house") / "checkout")
+    yield made
+    launch.stop(made.root / ".workspace")
+
+
+@pytest.fixture(scope="session")
+def project(house: House) -> Iterator[Project]:
+    """The checkout's project in this process: to read back what the page did."""
+    with same_environment():
+        yield Project(house.settings(), house.root)
+
+
+@pytest.fixture(scope="session")
+def both(page: Page, house: House) -> None:
+    """Both colours are there, the newer one has some of the traffic, and so both buttons can be pressed."""
+    if not page.evaluate("document.querySelector('#place').textContent").startswith("flight"):
+        for words in (("train-dev",), ("train-prod", "--yes"), ("deploy",), ("deploy", "--slot", "green", "--force")):
+            done = house.inv(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
+    done = house.inv("shift", "--green", "25")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page.evaluate("location.hash = '#/endpoint'")
+    until(page, "() => document.querySelector('.split .bar')?.textContent.includes('green 25 %')")
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium."""
     from playwright.sync_api import sync_playwright
@@ -39,7 +75,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def page(chromium: Browser, house: House) -> Iterator[Page]:
     """The page, signed in; at the end nothing may have gone wrong in it, and nothing been kept from running."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})

@@ -120,5 +120,5 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
         deployer=Deployer(deployments, supervisor),
         faults=Faults(router),
         tracking=tracking,
-        visits=Visits(),
+        visits=Visits(store),
     )

@@ -28,7 +28,7 @@ from local.studio.actions import Actions
 from local.studio.stream import Stream
 from local.wire.call import Call, Json, Reply
 from local.wire.guard import Guard
-from local.wire.visits import Visit, Visits
+from local.wire.visits import VISIT_LASTS, Visit, Visits
 
 PAGE = Path(__file__).parent / "page"
 COOKIE = "studio"
@@ -129,7 +129,8 @@ class Studio:
         if visit is None:
             raise Unauthorized("This link was used, or is too old: inv studio makes a new one")
         response = JSONResponse({"key": visit.key})
-        response.set_cookie(COOKIE, visit.cookie, httponly=True, samesite="strict", path="/api")
+        seconds = int(VISIT_LASTS.total_seconds())
+        response.set_cookie(COOKIE, visit.cookie, max_age=seconds, httponly=True, samesite="strict", path="/api")
         return response
 
     async def _sign_out(self, request: Request) -> Response:

@@ -7,8 +7,8 @@ each second, and what has been added since the last look is a second's worth. Sk
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,22 @@ class Pulse:
     def past(self) -> list[tuple[float, dict[Key, Beat]]]:
         return list(self.beats)
 
+    def answers(self, endpoints: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return, by endpoint, how often each status was answered in the last `HISTORY_SECONDS`, to whole minutes.
+
+        `status` is what the client got, `model` what the container said, None without a word of it; `of` counts by
+        deployment. Requests that reached none are left out, as on the charts.
+        """
+        found: dict[str, dict[tuple[int, int | None], Counter[str]]] = {name: {} for name in endpoints}
+        since = self._clock() - HISTORY_SECONDS
+        for _, (endpoint, deployment), cell in self._telemetry.cells(None, since, float("inf")):
+            if deployment and endpoint in found:
+                for key, count in cell.requests.items():
+                    found[endpoint].setdefault(key, Counter())[deployment] += count
+        return {
+            name: [_answered(*each) for each in sorted(seen.items(), key=_by_status)] for name, seen in found.items()
+        }
+
     def _since(self) -> dict[Key, Cell]:
         """Return what has been counted since the last call, by endpoint and deployment."""
         added: dict[Key, Cell] = {}
@@ -77,6 +93,15 @@ class Pulse:
             added.setdefault(key, Cell()).merge(_difference(copy, before))
         self._seen = present
         return added
+
+
+def _by_status(each: tuple[tuple[int, int | None], Any]) -> tuple[int, int]:
+    status, model = each[0]
+    return status, model or 0
+
+
+def _answered(statuses: tuple[int, int | None], of: Counter[str]) -> dict[str, Any]:
+    return {"status": statuses[0], "model": statuses[1], "of": dict(of)}
 
 
 def _difference(now: Cell, before: Cell) -> Cell:

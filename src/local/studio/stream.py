@@ -34,6 +34,7 @@ class Stream:
         self._queues: set[asyncio.Queue[bytes | None]] = set()
         self._changes = -1
         self._health: Any = None
+        self._answers: Any = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -61,6 +62,7 @@ class Stream:
             names = self._state.store.names("endpoints")
             yield event("past", {name: pulse.history(self._pulse, name) for name in names})
             yield event("health", views.health(self._state))
+            yield event("answers", self._pulse.answers(names))
             while (said := await queue.get()) is not None:
                 yield said
         finally:
@@ -80,6 +82,10 @@ class Stream:
             if found != self._health:
                 self._health = found
                 self._tell(event("health", found))
+            answers = self._pulse.answers(list(found))
+            if answers != self._answers:
+                self._answers = answers
+                self._tell(event("answers", answers))
             self._tell(event("beat", {name: pulse.shown(at, beats, name) for name in found}))
 
     def _tell(self, said: bytes) -> None:

@@ -10,6 +10,7 @@ from local.storage.store import Document
 from local.studio import rollout
 from local.training.jobs import LOG_NAME
 from local.wire.call import Json
+from local.wire.durations import seconds
 
 if TYPE_CHECKING:
     from local.control.state import State
@@ -88,15 +89,33 @@ def _endpoint(state: State, name: str) -> Json:
 
 def _deployment(document: Document) -> Json:
     body, properties = document.body, document.body["properties"]
-    model = str(properties.get("model") or "")
     return {
         "name": body["name"],
         "state": body["state"],
-        "model": body["tags"].get("model") or model.split("/models/")[-1].replace("/versions/", ":"),
-        "instances": body["sku"]["capacity"],
+        "model": body["tags"].get("model") or _asset(str(properties.get("model") or "")),
         "deployed": body["tags"].get("deployed_at") or document.created,
         "tags": body["tags"],
+        "about": _about(body, properties),
     }
+
+
+def _about(body: Json, properties: Json) -> Json:
+    """Return how a deployment is run; the time limit in seconds."""
+    limits = properties.get("requestSettings") or {}
+    return {
+        "instance_type": properties.get("instanceType"),
+        "instances": body["sku"]["capacity"],
+        "script": (properties.get("codeConfiguration") or {}).get("scoringScript"),
+        "environment": _asset(str(properties.get("environmentId") or "")),
+        "timeout": seconds(limits["requestTimeout"]) if limits.get("requestTimeout") else None,
+        "concurrent": limits.get("maxConcurrentRequestsPerInstance"),
+    }
+
+
+def _asset(path: str) -> str:
+    """Return NAME:VERSION of an asset's id, of any kind."""
+    parts = path.split("/")
+    return f"{parts[-3]}:{parts[-1]}" if parts[-2:-1] == ["versions"] else path
 
 
 def health(state: State) -> Json:
@@ -111,17 +130,24 @@ def health(state: State) -> Json:
 
 
 def job_log(state: State, name: str, after: int) -> Json:
-    """Return what a job said from a byte on, at most `LOG_BYTES` of it, and where to go on."""
+    """Return what a job said from a byte on, and where to go on.
+
+    Of more than `LOG_BYTES` there is only the end, from the first line that begins in it, and `skipped` says so: what
+    a long log says last is what people look for, and a page that holds all of it is slow.
+    """
     state.jobs.get(name)
     try:
         blob = state.blobs.get(state.place.artifact_container, f"ExperimentRun/dcid.{name}/{LOG_NAME}")
     except NotFound:
-        return {"text": "", "next": 0, "more": False}
+        return {"text": "", "next": 0, "skipped": False}
     with blob.path.open("rb") as file:
-        start = max(0, min(after, blob.size))
-        file.seek(start)
+        start = min(after, blob.size)
+        skipped = blob.size - start > LOG_BYTES
+        file.seek(blob.size - LOG_BYTES if skipped else start)
+        if skipped:
+            file.readline(LOG_BYTES // 2)
         said = file.read(LOG_BYTES)
-    return {"text": said.decode(errors="replace"), "next": start + len(said), "more": start + len(said) < blob.size}
+        return {"text": said.decode(errors="replace"), "next": file.tell(), "skipped": skipped}
 
 
 def job_plots(state: State, name: str) -> list[str]:

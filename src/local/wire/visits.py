@@ -2,20 +2,26 @@
 
 A browser sends a cookie of 127.0.0.1 to every port there, so a server of somebody else's may see it. A visit therefore
 has two halves: a cookie, which no script reads, and a key, which the page keeps in the storage of its own origin and
-sends as a header. Neither opens anything without the other. Both end with the server.
+sends as a header. Neither opens anything without the other. The store keeps a digest of both, so that a page goes on by
+itself when the workspace was restarted, and nobody who reads the store can open a visit.
 """
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from local.storage.store import Store
 
 LINK_SECONDS = 300.0
 MOST_LINKS = 20
 MOST_VISITS = 50
+VISIT_LASTS = timedelta(days=7)
+_KIND, _OPEN = "visits", "open"
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,19 @@ class Visit:
     cookie: str
     key: str
 
+    @property
+    def digest(self) -> str:
+        return sha256(f"{self.cookie} {self.key}".encode()).hexdigest()
+
 
 class Visits:
     """The links that wait to be used, and the visits that are open."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without any."""
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without links, and with the visits that the store has."""
+        self._store = store
         self._clock = clock
         self._links: dict[str, float] = {}
-        self._visits: dict[str, Visit] = {}
 
     def link(self) -> str:
         """Return a secret that opens one visit within `LINK_SECONDS`; the oldest go when there are too many."""
@@ -49,16 +59,17 @@ class Visits:
         if until < self._clock() or not secret:
             return None
         visit = Visit(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
-        self._visits[visit.cookie] = visit
-        while len(self._visits) > MOST_VISITS:
-            del self._visits[next(iter(self._visits))]
+        self._store.put(_KIND, visit.digest, {}, mark=_OPEN)
+        self._store.prune(_KIND, _OPEN, MOST_VISITS)
         return visit
 
     def find(self, cookie: str, key: str) -> Visit | None:
-        """Return the visit of a cookie, when the key is its own."""
-        visit = self._visits.get(cookie)
-        return visit if visit is not None and hmac.compare_digest(visit.key.encode(), key.encode()) else None
+        """Return the visit of a cookie and its own key, while it lasts. Secrets are compared by their digest alone."""
+        visit = Visit(cookie, key)
+        kept = self._store.get(_KIND, visit.digest)
+        lasts = kept is not None and datetime.now(UTC) - datetime.fromisoformat(kept.created) < VISIT_LASTS
+        return visit if lasts else None
 
     def close(self, visit: Visit) -> None:
         """End a visit."""
-        self._visits.pop(visit.cookie, None)
+        self._store.delete(_KIND, visit.digest)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from local import launch
+from local.storage.store import Store
 from local.wire import visits
 from local.wire.visits import Visits
 
@@ -26,6 +29,14 @@ CALLS = [
 ]
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    made = Store(tmp_path / "state.sqlite")
+    yield made
+    made.close()
+
+
 def test_a_link_signs_one_browser_in_and_no_second(stranger: Any, another: Callable[[], Any]) -> None:
     """Its secret is used up by the first."""
     secret = stranger.link()
@@ -35,10 +46,10 @@ def test_a_link_signs_one_browser_in_and_no_second(stranger: Any, another: Calla
     assert "set-cookie" not in again.headers
 
 
-def test_a_link_is_good_for_five_minutes() -> None:
+def test_a_link_is_good_for_five_minutes(store: Store) -> None:
     """Then a new one is needed."""
     now = [0.0]
-    own = Visits(lambda: now[0])
+    own = Visits(store, lambda: now[0])
     young, old = own.link(), own.link()
     now[0] = visits.LINK_SECONDS - 1
     assert own.open(young) is not None
@@ -46,12 +57,29 @@ def test_a_link_is_good_for_five_minutes() -> None:
     assert own.open(old) is None
 
 
-def test_links_and_visits_are_few() -> None:
+def test_a_visit_outlasts_the_server_and_not_its_week(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page goes on after a restart; what the store keeps opens nothing."""
+    first = Visits(store)
+    visit = first.open(first.link())
+    assert visit is not None
+    assert Visits(store).find(visit.cookie, visit.key) == visit
+    (kept,) = store.find("visits")
+    assert visit.cookie not in str(kept)
+    assert visit.key not in str(kept)
+    assert Visits(store).find(kept.name, kept.name) is None
+    monkeypatch.setattr(visits, "VISIT_LASTS", timedelta(0))
+    assert Visits(store).find(visit.cookie, visit.key) is None
+
+
+def test_links_and_visits_are_few(store: Store) -> None:
     """Whoever asks for links without end pushes out the oldest, not the memory."""
-    own = Visits()
+    own = Visits(store)
     links = [own.link() for _ in range(visits.MOST_LINKS + 1)]
     assert own.open(links[0]) is None
     assert own.open(links[1]) is not None
+    for _ in range(visits.MOST_VISITS + 1):
+        own.open(own.link())
+    assert len(store.find("visits")) == visits.MOST_VISITS
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)

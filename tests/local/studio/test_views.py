@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,8 +39,8 @@ def events(browser: Any) -> Iterator[Iterator[tuple[str, Any]]]:
 
 def test_the_stream_begins_with_all_there_is_and_goes_on_with_what_changes(events: Any, ml_client: Any) -> None:
     """A model that is registered while the page is open comes by itself, whatever it is called."""
-    names = [next(events)[0] for _ in range(3)]
-    assert names == ["all", "past", "health"]
+    names = [next(events)[0] for _ in range(4)]
+    assert names == ["all", "past", "health", "answers"]
     ml_client.models.create_or_update(Model(name="watched", path=__file__, tags={"note": HOSTILE}))
     for name, data in events:
         if name == "all" and (found := [model for model in data["models"] if model["name"] == "watched"]):
@@ -48,7 +50,7 @@ def test_the_stream_begins_with_all_there_is_and_goes_on_with_what_changes(event
 
 def test_a_heart_beats(events: Any) -> None:
     """Once a second, for each endpoint, also while nothing happens."""
-    assert "beat" in {next(events)[0] for _ in range(6)}
+    assert "beat" in {next(events)[0] for _ in range(7)}
 
 
 def test_an_endpoint_is_shown_with_its_split_and_its_memory(state: State) -> None:
@@ -69,6 +71,40 @@ def test_an_endpoint_is_shown_with_its_split_and_its_memory(state: State) -> Non
 def test_a_memory_that_is_not_understood_shows_nothing(text: str) -> None:
     """Whoever wrote it, the page is shown."""
     assert rollout.read({"rollout": text}) is None
+
+
+def test_answers_are_counted_by_status() -> None:
+    """That of the client and that of the model behind it, each deployment's, of the last quarter of an hour."""
+    now = [60.0]
+    telemetry = Telemetry(lambda: now[0])
+    own = Pulse(telemetry, lambda: now[0])
+    for deployment, status, model in (("blue", 424, 400), ("blue", 200, 200), ("green", 200, 200), ("", 404, None)):
+        telemetry.record("end", deployment, status, model, 0.010)
+    assert own.answers(["end"]) == {
+        "end": [
+            {"status": 200, "model": 200, "of": {"blue": 1, "green": 1}},
+            {"status": 424, "model": 400, "of": {"blue": 1}},
+        ]
+    }
+    now[0] += pulse.HISTORY_SECONDS + 60
+    assert own.answers(["end"]) == {"end": []}
+
+
+def test_a_long_log_is_told_from_its_end(state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """From a line's beginning, with word that there was more; what comes after is told whole."""
+    said = tmp_path / "log"
+    said.write_text("".join(f"line {number}\n" for number in range(100_000)))
+    found = SimpleNamespace(path=said, size=said.stat().st_size)
+    monkeypatch.setattr(state.jobs, "get", lambda name: None)
+    monkeypatch.setattr(state.blobs, "get", lambda container, name: found)
+    told = views.job_log(state, "job", 0)
+    lines = told["text"].splitlines()
+    assert (told["skipped"], lines[-1], lines[0].startswith("line ")) == (True, "line 99999", True)
+    assert len(told["text"]) <= views.LOG_BYTES
+    with said.open("a") as file:
+        file.write("more\n")
+    found.size = said.stat().st_size
+    assert views.job_log(state, "job", told["next"]) == {"text": "more\n", "next": found.size, "skipped": False}
 
 
 def test_a_beat_is_what_came_since_the_last() -> None:

@@ -1,15 +1,19 @@
 // Actions: the server says what one will do; a person confirms exactly that.
 
 import { Refused, call } from "./api.js";
-import { h, note } from "./dom.js";
+import { h, note, refocus } from "./dom.js";
 import { slotStyle } from "./colour.js";
 
 const dialog = document.getElementById("dialog");
 
+// What opened the dialog may be drawn anew while it is open, so it is remembered by its key.
+let opener = "";
 function open(...content) {
+  if (!dialog.open) opener = document.activeElement?.dataset.key ?? "";
   dialog.replaceChildren(...content);
   if (!dialog.open) dialog.showModal();
 }
+dialog.addEventListener("close", () => refocus(document, opener));
 
 function close() {
   dialog.close();
@@ -26,6 +30,7 @@ async function ask(title, plan, verb, kind, done) {
       done?.();
     } catch (problem) {
       fault.textContent = problem instanceof Refused ? problem.message : "the workspace did not answer: look before you try again";
+      document.getElementById("keep").focus();
     }
   };
   open(
@@ -34,7 +39,7 @@ async function ask(title, plan, verb, kind, done) {
     Object.keys(plan.after).length ? h("div", { class: "change" }, bar(plan.before.traffic), h("span", { "aria-hidden": "true" }, "→"), bar(plan.after)) : null,
     fault,
     h("div", { class: "buttons" },
-      h("button", { type: "button", on: { click: close } }, "Keep it as it is"),
+      h("button", { type: "button", id: "keep", on: { click: close } }, "Keep it as it is"),
       h("button", { type: "button", class: kind, id: "confirm", on: { click: act } }, verb)),
   );
   document.getElementById("confirm").focus();

@@ -11,8 +11,8 @@ import { trialView } from "./trial.js";
 const TABS = [["endpoint", "Endpoint"], ["rollout", "Rollout"], ["test", "Test"], ["models", "Models"], ["jobs", "Jobs"]];
 const PAST_BEATS = 900;
 
-// What is known: `all` as the server tells it, the beats by endpoint, and which instances are up.
-const known = { all: null, beats: {}, health: {}, endpoint: null };
+// What is known: `all` as the server tells it, the beats by endpoint, which instances are up, and how often each status was answered.
+const known = { all: null, beats: {}, health: {}, answers: {}, endpoint: null };
 let view = null;
 let address = "";
 
@@ -71,10 +71,15 @@ function tabs() {
     h("a", { href: `#/${name}`, "aria-current": name === here ? "page" : null }, title)));
 }
 
+// While nobody answers, the figures that stand there are old ones: the page says of when, and keeps asking.
+let heard = null;
 function live(state, words) {
   const spot = document.getElementById("live");
+  const lost = document.getElementById("lost");
   spot.dataset.state = state;
   spot.lastElementChild.textContent = words;
+  const said = state === "lost" && heard ? `The workspace does not answer. What you see is of ${heard.toLocaleTimeString()}; the page asks again by itself.` : "";
+  if (lost.textContent !== said) lost.textContent = said;
 }
 
 const hearing = {
@@ -82,6 +87,7 @@ const hearing = {
   all(said) { known.all = said; show(); },
   past(said) { known.beats = said; view?.past?.({ ...known, endpoint: current() }); },
   health(said) { known.health = said; update(); },
+  answers(said) { known.answers = said; update(); },
   beat(said) {
     for (const [name, beat] of Object.entries(said)) {
       const beats = (known.beats[name] ??= []);
@@ -99,11 +105,11 @@ async function follow() {
     if (document.hidden) await new Promise((go) => document.addEventListener("visibilitychange", go, { once: true }));
     stopper = new AbortController();
     try {
-      await listen(stopper.signal, (name, data) => { wait = 500; hearing[name]?.(data); });
+      await listen(stopper.signal, (name, data) => { wait = 500; heard = new Date(); hearing[name]?.(data); });
     } catch (fault) {
       if (fault.status === 401) return signedOut();
     }
-    if (!document.hidden) live("off", "the workspace does not answer");
+    if (!document.hidden) live("lost", "no answer");
     await new Promise((go) => setTimeout(go, wait));
   }
 }
@@ -116,7 +122,7 @@ function signedOut(why = "") {
   live("off", "signed out");
   document.getElementById("tabs").replaceChildren();
   main.replaceChildren(empty("Not signed in", why, h("span", {}, "In a terminal, in the project's folder: ", h("code", {}, "inv studio")),
-    "It opens a link that signs this browser in, once. A restarted workspace asks again."));
+    "It opens a link that signs this browser in, once, for a week."));
 }
 
 function theme() {
@@ -130,8 +136,11 @@ function theme() {
   const changed = () => { draw(); if (known.all) show(true); };
   button.addEventListener("click", () => {
     const wanted = dark() ? "light" : "dark";
-    document.documentElement.dataset.theme = wanted;
-    try { localStorage.setItem("studio-theme", wanted); } catch { /* not kept, then */ }
+    // What the system has anyway is not a choice: from then on the page follows the system again.
+    const chosen = wanted !== (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    if (chosen) document.documentElement.dataset.theme = wanted;
+    else delete document.documentElement.dataset.theme;
+    try { chosen ? localStorage.setItem("studio-theme", wanted) : localStorage.removeItem("studio-theme"); } catch { /* not kept, then */ }
     changed();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);

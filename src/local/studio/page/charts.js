@@ -66,6 +66,7 @@ export function beats(series, unit, seconds = 300) {
   });
 }
 
+const DOTS = { points: { show: true, size: 5 } }; // a trail has few points
 const LOWEST = -2; // log10 E: a test that lost is not followed further down
 const POWERS = { "-2": "1/100", "-1": "1/10", 0: "1", 1: "10", 2: "100", 3: "1,000", 4: "10,000" };
 
@@ -73,9 +74,12 @@ const POWERS = { "-2": "1/100", "-1": "1/10", 0: "1", 1: "10", 2: "100", 3: "1,0
 export function evidence(curve, steps) {
   const tens = (nats) => (nats === null ? null : Math.max(nats / Math.LN10, LOWEST));
   const needs = { harm: Math.log10(curve.harm_needs), safety: curve.safety_needs ? Math.log10(curve.safety_needs) : null };
-  const times = curve.points.map(([at]) => at);
-  const harm = curve.points.map(([, each]) => tens(each));
-  const safety = curve.points.map(([, , each]) => tens(each));
+  // Both bets begin at 1, when the first step does.
+  const begun = steps.length && steps[0][0] < curve.points[0][0] ? [[steps[0][0], 0, curve.safety_needs ? 0 : null]] : [];
+  const points = [...begun, ...curve.points];
+  const times = points.map(([at]) => at);
+  const harm = points.map(([, each]) => tens(each));
+  const safety = points.map(([, , each]) => tens(each));
   const top = Math.max(needs.harm, needs.safety ?? 0, ...harm.map((each) => Math.min(each, needs.harm * 1.3)), ...safety.map((each) => Math.min(each ?? 0, (needs.safety ?? 0) * 1.6))) + 0.4;
   const bottom = Math.min(-0.5, ...harm, ...safety.map((each) => each ?? 0)) - 0.1;
   const first = Math.min(0, times[0]), last = Math.max(times.at(-1), first + 1);
@@ -87,7 +91,7 @@ export function evidence(curve, steps) {
       axis({ space: 60, size: 28, values: (_, splits) => splits.map((each) => `${Number(each.toPrecision(4))} s`) }),
       axis({ size: 58, splits: () => [-2, -1, 0, 1, 2, 3, 4].filter((each) => each >= bottom && each <= top), values: (_, splits) => splits.map((each) => POWERS[each]) }),
     ],
-    series: [{}, line("harm", drawn("--harm")), line("safety", drawn("--safety"))],
+    series: [{}, line("harm", drawn("--harm"), DOTS), line("safety", drawn("--safety"), DOTS)],
     padding: [18, 20, 0, 0],
     hooks: { draw: [(plot) => thresholds(plot, needs, steps, last)] },
   });

@@ -31,11 +31,19 @@ export function fill(place, about, make) {
   if (shown.get(place) === told) return false;
   shown.set(place, told);
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  const open = new Set([...place.querySelectorAll("details[open][data-key]")].map((each) => each.dataset.key));
+  const open = new Set([...place.querySelectorAll("details[open] > summary")].map((each) => each.dataset.key));
   put(place, make());
-  for (const each of place.querySelectorAll("details[data-key]")) if (open.has(each.dataset.key)) each.open = true;
-  if (key) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key)?.focus();
+  for (const each of place.querySelectorAll("details > summary")) if (open.has(each.dataset.key)) each.parentElement.open = true;
+  if (key) refocus(place, key);
   return true;
+}
+
+// Put the focus on what has the key, or on what comes next to it when that is gone or cannot be used any more.
+export function refocus(place, key) {
+  const there = [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+  there?.focus();
+  if (there && document.activeElement !== there) there.parentElement.querySelector("button:not(:disabled), a")?.focus();
+  if (document.activeElement === document.body) document.getElementById("main").focus();
 }
 
 export function svg(tag, options = {}, ...children) {

@@ -4,8 +4,8 @@ import { bar, rollback, shift } from "./act.js";
 import { call } from "./api.js";
 import { Chart, beats, line } from "./charts.js";
 import { slotColour, slotStyle } from "./colour.js";
-import { badge, copy, empty, fill, h, icon } from "./dom.js";
-import { kind, ms, rate, since } from "./words.js";
+import { badge, copy, empty, fill, h, icon, pairs } from "./dom.js";
+import { commit, kind, ms, rate, since } from "./words.js";
 
 const SHOWN_SECONDS = 300;
 const [RATE, FAULTS, P50, , P99] = [0, 1, 2, 3, 4];
@@ -13,7 +13,8 @@ const [RATE, FAULTS, P50, , P99] = [0, 1, 2, 3, 4];
 export function endpointView() {
   const head = h("div"), split = h("section", { "aria-label": "Traffic" }), cards = h("section", { class: "cards", "aria-label": "Deployments" });
   const charts = h("section", { class: "charts", "aria-label": "Live" });
-  const root = h("div", { class: "view" }, head, split, cards, charts);
+  const statuses = h("section", { "aria-label": "Answers" });
+  const root = h("div", { class: "view" });
   let drawn = [];
   let slots = "";
 
@@ -49,6 +50,7 @@ export function endpointView() {
     drawn[2]?.set([times, ...names.map((name) => column(name, FAULTS, 0))]);
     // The figures on the cards are of the last five seconds: those of one second jump.
     for (const name of names) figures(cards, name, found.slice(-5).map((each) => each.of[name]));
+    cards.querySelectorAll("details[open] .log").forEach((each) => each.dispatchEvent(new Event("look")));
   };
 
   return {
@@ -61,12 +63,15 @@ export function endpointView() {
           h("span", {}, h("code", {}, "inv demo"), " tells the whole story.")));
         return;
       }
+      fill(root, "there", () => [head, split, cards, charts, statuses]);
       fill(head, [endpoint.name, endpoint.state, endpoint.scoring_uri, endpoint.deployments.length, endpoint.traffic], () => heading(endpoint));
       fill(split, [endpoint.traffic, endpoint.mirror], () => traffic(endpoint));
       fill(cards, [endpoint.deployments, endpoint.traffic, endpoint.new, known.health[endpoint.name], endpoint.rolled_back], () =>
         byName(endpoint.deployments).map((each) => card(endpoint, each, known.health[endpoint.name]?.[each.name] ?? [])));
       draw(known);
       beat(known);
+      const answers = known.answers[endpoint.name] ?? [];
+      fill(statuses, [answers, slots], () => answered(answers, slots.split(",").filter(Boolean)));
     },
     end() { drawn.forEach((each) => each.end()); },
   };
@@ -102,24 +107,54 @@ function card(endpoint, each, up) {
   const bad = (endpoint.rolled_back ?? "").startsWith(`${each.name} of ${each.tags.deployed_at}`);
   const role = endpoint.deployments.length < 2 ? null : each.name === endpoint.new ? "newer" : "older";
   const said = h("pre", { class: "log", tabindex: "0", "aria-label": `Log of ${each.name}` }, "");
-  const read = async (event) => {
-    if (!event.target.open) return;
+  let reading = false;
+  const read = async () => {
+    if (reading) return;
+    reading = true;
+    const atEnd = said.scrollHeight - said.scrollTop - said.clientHeight < 40;
+    let text;
     try {
-      said.textContent = (await call("GET", `endpoints/${encodeURIComponent(endpoint.name)}/logs/${encodeURIComponent(each.name)}`)).text || "It has said nothing.";
+      text = (await call("GET", `endpoints/${encodeURIComponent(endpoint.name)}/logs/${encodeURIComponent(each.name)}`)).text || "It has said nothing.";
     } catch (fault) {
-      said.textContent = fault.message;
+      text = fault.message;
     }
-    said.scrollTop = said.scrollHeight;
+    reading = false;
+    if (text === said.textContent) return;
+    said.textContent = text;
+    if (atEnd) said.scrollTop = said.scrollHeight;
   };
+  said.addEventListener("look", read);
   return h("article", { class: "card", style: slotStyle(each.name), data: { slot: each.name } },
     h("header", {}, h("h3", {}, h("i", { class: "dot" }), each.name), role ? h("span", { class: "dim" }, role) : null,
       h("span", { class: "push" }, badge(bad ? "rolled back" : each.state, bad ? "bad" : kind(each.state)))),
-    h("p", { class: "model" }, each.model),
+    h("p", { class: "model" }, h("a", { href: "#/models" }, each.model)),
     h("dl", { class: "figures" },
       [["traffic", `${share} %`], ["requests/s", "0", "rate"], ["p50", "–", "p50"], ["p99", "–", "p99"], ["faults/s", "0", "faults"]].map(([name, value, key]) =>
         h("div", {}, h("dt", {}, name), h("dd", { data: { figure: key ?? "share" } }, value)))),
     h("p", { class: "dim small" }, health(up), ` · deployed `, h("time", { datetime: each.deployed, title: each.deployed }, since(each.deployed))),
-    h("details", { data: { key: `log-${each.name}` }, on: { toggle: read } }, h("summary", {}, "Log"), said));
+    h("details", {}, h("summary", { data: { key: `about-${each.name}` } }, "Details"), about(each)),
+    h("details", { on: { toggle: (event) => event.target.open && read() } }, h("summary", { data: { key: `log-${each.name}` } }, "Log"), said));
+}
+
+function about(each) {
+  const { about: told, tags } = each;
+  return pairs([["instance type", told.instance_type], ["instances", String(told.instances)], ["scoring code", told.script],
+    ["environment", told.environment], ["time limit", told.timeout && ms(told.timeout * 1000)], ["requests at a time, each instance", told.concurrent],
+    ["commit", tags.git_commit && tags.git_commit !== "none" && h("code", { title: tags.git_commit }, commit(tags.git_commit))],
+    ["code", tags.code && h("code", {}, tags.code)]]);
+}
+
+const SAID = { 401: "no key", 404: "no such deployment", 408: "took too long", 429: "too many at a time", 502: "no answer", 503: "not up" };
+
+// How often each status was answered, of the client and of the model behind it, as Azure Monitor splits it.
+function answered(answers, names) {
+  if (!answers.length) return null;
+  return [h("h2", {}, "Answers of the last 15 minutes"),
+    h("div", { class: "wide sheet", tabindex: "0", role: "region", "aria-label": "Answers by status" }, h("table", { class: "compare answers" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "status"), names.map((name) => h("th", { scope: "col" }, h("span", { class: "slot", style: slotStyle(name) }, h("i", { class: "dot" }), name))))),
+      h("tbody", {}, answers.map(({ status, model, of }) => h("tr", {},
+        h("th", { scope: "row" }, badge(String(status), status < 300 ? "good" : status === 429 ? "held" : "bad"), " ", h("span", { class: "dim small" }, model && model !== status ? `the model said ${model}` : SAID[status] ?? "")),
+        names.map((name) => h("td", { class: "number" }, of[name] ? of[name].toLocaleString("en") : "0")))))))];
 }
 
 function health(up) {

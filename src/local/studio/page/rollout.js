@@ -5,7 +5,7 @@ import { Chart, evidence } from "./charts.js";
 import { drawn, slotStyle } from "./colour.js";
 import { canRollBack } from "./endpoint.js";
 import { badge, empty, fill, h, icon, pairs } from "./dom.js";
-import { at, compact, duration, evidence as e, kind, outcome, share, since } from "./words.js";
+import { at, compact, duration, kind, needs, outcome, share, since } from "./words.js";
 
 export function rolloutView() {
   const head = h("div"), timeline = h("section", { "aria-label": "Steps" }), curves = h("section", { "aria-label": "Evidence" }), past = h("section", { "aria-label": "History" });
@@ -36,7 +36,7 @@ function heading(endpoint, last) {
   return [
     h("div", { class: "heading" },
       h("div", {}, h("h1", {}, "Rollout of ", h("span", { class: "slot", style: slotStyle(last.new) }, h("i", { class: "dot" }), last.new), " ", badge(last.status, kind(last.status))),
-        h("p", { class: "dim" }, there ? `${there.model} · ` : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), last.held ? " · an operator holds it" : "")),
+        h("p", { class: "dim" }, there ? h("a", { href: "#/models" }, there.model) : "", there ? " · " : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), last.held ? " · an operator holds it" : "")),
       h("div", { class: "buttons" },
         h("button", { type: "button", data: { key: "shift" }, on: { click: () => shift(endpoint) } }, icon("shift"), "Shift traffic"),
         h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: ended || !canRollBack(endpoint), title: ended ? "It has ended" : null, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back"))),
@@ -76,18 +76,18 @@ function tests(endpoint, last, charts) {
     const now = curve?.points.at(-1);
     const [n, bad, newN, newBad] = last.counts[name] ?? [];
     const rows = n === undefined ? [] : [[`bad on ${last.new}`, share(newBad, newN)], [`bad on ${old}`, share(bad, n)]];
-    if (now) rows.push(["harm, E", `${e(now[1])} of ${curve.harm_needs}`], ["safety, E", curve.safety_needs ? `${e(now[2])} of ${curve.safety_needs}` : "not asked"]);
-    const figure = curve && curve.points.length > 1 ? chart(name, curve, last.steps, charts) : null;
-    return h("article", { class: "metric" }, h("header", {}, h("h3", {}, name), h("p", { class: "dim small" }, WHAT[name] ?? "", curve || !judged ? "" : " (shown, not judged)")), pairs(rows), figure);
+    if (now) rows.push(["harm, E", needs(now[1], curve.harm_needs)], ["safety, E", curve.safety_needs ? needs(now[2], curve.safety_needs) : "not asked"]);
+    const figure = curve?.points.length ? chart(name, curve, last.steps, charts) : null;
+    return h("article", { class: "metric", data: { metric: name, points: String(curve?.points.length ?? 0) } }, h("header", {}, h("h3", {}, name), h("p", { class: "dim small" }, WHAT[name] ?? "", curve || !judged ? "" : " (shown, not judged)")), pairs(rows), figure);
   });
   return [h("h2", {}, "Evidence"),
-    h("p", { class: "dim" }, "Two bets on each metric. Harm that reaches its line rolls back at once; safety above its line lets the next step begin. An E of 1 is no evidence."), parts];
+    h("p", { class: "dim" }, "Two bets on each metric. Harm that reaches its line rolls back at once; safety above its line lets the next step begin. An E of 1 is no evidence."), h("div", { class: "metrics" }, parts)];
 }
 
 function chart(name, curve, steps, charts) {
   const { make, data } = evidence(curve, steps);
   const made = new Chart("E over time", `${name}: evidence of harm and of safety over time, with the lines that they need`, make,
-    [["harm", drawn("--harm")], [`rolls back at ${curve.harm_needs}`, drawn("--harm"), true],
+    [["harm", drawn("--harm")], [`rolls back at ${curve.harm_needs.toLocaleString("en")}`, drawn("--harm"), true],
       ...(curve.safety_needs ? [["safety", drawn("--safety")], [`goes on at ${curve.safety_needs}`, drawn("--safety"), true]] : [])]);
   made.set(data);
   charts.push(made);

@@ -15,13 +15,14 @@ export function trialView() {
     root,
     update({ endpoint }) {
       if (!endpoint?.deployments.length) {
+        parts = null;
         fill(root, "none", () => empty("Nothing to test yet", h("span", {}, h("code", {}, "inv deploy"), " puts a model on an endpoint.")));
         return;
       }
       if (!parts || name !== endpoint.name) {
         name = endpoint.name;
         parts = build(endpoint);
-        root.replaceChildren(...parts.content);
+        fill(root, name, () => parts.content);
       }
       parts.choose(endpoint);
     },

@@ -23,7 +23,7 @@ export function between(start, end) {
 
 export function at(stamp) {
   const time = new Date(stamp);
-  return Number.isNaN(time.getTime()) ? String(stamp) : time.toLocaleString();
+  return Number.isNaN(time.getTime()) ? String(stamp) : time.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 }
 
 // 2026-11-24T015044Z, as tags keep a time.
@@ -53,6 +53,10 @@ export function evidence(nats) {
   if (Math.abs(nats) >= 13.8) return `10^${Math.round(nats / Math.LN10)}`;
   const e = Math.exp(nats);
   return e >= 100 ? Math.round(e).toLocaleString("en") : String(Number(e.toPrecision(2)));
+}
+
+export function needs(nats, need) {
+  return `${evidence(nats)} of ${need.toLocaleString("en")}`;
 }
 
 export function share(bad, all) {

@@ -1,0 +1,26 @@
+"""How the tests of the studio go about in its page."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+VIEWS = ("endpoint", "rollout", "test", "models", "jobs")
+PATIENCE_SECONDS = 60
+
+
+def until(page: Page, condition: str, argument: object = None) -> None:
+    """Wait for what a function says of the page. Playwright's own way needs eval, which the page's policy refuses."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < deadline, f"it did not come true in time: {condition}"
+        page.wait_for_timeout(50)
+
+
+def go(page: Page, view: str) -> None:
+    """Go to a view, and wait until it is there."""
+    page.evaluate("view => { location.hash = `#/${view}`; }", view)
+    page.wait_for_selector("main .view h1")
