@@ -1,4 +1,4 @@
-"""What the SDK prints beside the matter, kept away from the user: our own lines say what is happening."""
+"""What the SDK prints and loads beside the matter, kept away from the user: our own lines say what is happening."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 from collections.abc import Iterator
 
 
@@ -21,6 +22,15 @@ def silence() -> None:
 
     # It prints a dot at each poll, from a thread of its own; a name in the module goes before the builtin.
     vars(_azureml_polling)["print"] = lambda *words, **options: None
+
+
+def without_mlflow() -> None:
+    """Keep MLflow, and pandas with it, out of this process: a second and more, for what no task uses.
+
+    Whenever the SDK reads the workspace, it asks azureml-mlflow for an address; where that is not installed it takes
+    the workspace's own, and so it does here. Jobs track in processes of their own.
+    """
+    sys.modules.setdefault("azureml.mlflow", None)  # type: ignore[arg-type]  # how Python spells "not to be found"
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ def connect(settings: Settings) -> MLClient:
     """
     connection = start_local(settings) if settings.is_local else None
     sdk_noise.silence()
+    sdk_noise.without_mlflow()
     if connection is not None:
         return _local_client(connection)
     from azure.ai.ml import MLClient
