@@ -20,6 +20,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
+import published
+
 _ARM = "azure.ai.ml._restclient.arm_ml_service"
 _HISTORY = "azure.ai.ml._restclient.runhistory"
 _PROVIDER = "Microsoft.MachineLearningServices"
@@ -91,7 +93,8 @@ def is_control(url: str) -> bool:
 def faults(exchange: Exchange) -> list[str]:
     """Return what is wrong with an answer, in words; nothing when it could be Azure's."""
     found = _error_faults(exchange) if exchange.status >= 400 else [*_header_faults(exchange), *_body_faults(exchange)]
-    return [f"{exchange}: {each}" for each in found]
+    asked = exchange.method, exchange.url, exchange.status, exchange.headers, exchange.body
+    return [f"{exchange}: {each}" for each in (*found, *published.faults(*asked))]
 
 
 def _error_faults(exchange: Exchange) -> Iterator[str]:

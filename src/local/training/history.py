@@ -56,7 +56,7 @@ def get_details(jobs: Jobs, guard: Guard, call: Call) -> Reply:
         logs[LOG_NAME] = f"{jobs.place.blob_url(container, name)}?{guard.sas(container, name, 'r')}"
     details = {key: run[key] for key in ("runId", "status", "startTimeUtc", "endTimeUtc", "error", "properties")}
     target = str(document.body["properties"].get("computeId") or "serverless").split("/")[-1]
-    return Reply(body=details | {"target": target, "warnings": [], "logFiles": logs, "submittedBy": "local user"})
+    return Reply(body=details | {"target": target, "warnings": [], "logFiles": logs})
 
 
 def get_run_data(jobs: Jobs, call: Call) -> Reply:
