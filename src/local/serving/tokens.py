@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Callable
 
 from local.wire.call import Json
@@ -19,7 +18,7 @@ class Tokens:
         self._guard = guard
 
     def make(self, endpoint: str) -> Json:
-        until = int(time.time()) + TOKEN_SECONDS
+        until = int(self._guard.clock()) + TOKEN_SECONDS
         return {
             "accessToken": f"{until}.{self._signature(endpoint, until)}",
             "tokenType": "Bearer",
@@ -37,7 +36,7 @@ class Tokens:
             if sign_in and self._guard.is_token(token):
                 return True
             until, _, signature = token.partition(".")
-            if not until.isdecimal() or int(until) < time.time():
+            if not until.isdecimal() or not 0 <= int(until) - int(self._guard.clock()) <= TOKEN_SECONDS:
                 return False
             return hmac.compare_digest(signature.encode(), self._signature(endpoint, int(until)).encode())
 

@@ -124,7 +124,9 @@ class Store:
             self.db.execute(
                 "INSERT INTO documents (kind, name, version, mark, archived, created, modified, body) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, name, version) DO UPDATE SET "
-                "mark=excluded.mark, archived=excluded.archived, modified=excluded.modified, body=excluded.body",
+                "mark=excluded.mark, archived=excluded.archived, "
+                # Not before it was made, whatever was done to the clock; such texts sort as their times do.
+                "modified=MAX(documents.created, excluded.modified), body=excluded.body",
                 (kind, name, version, mark, int(archived), at, at, json.dumps(body)),
             )
             document = self.get(kind, name, version)

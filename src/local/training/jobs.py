@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import to_thread
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from local.catalog.computes import Computes
@@ -12,6 +13,7 @@ from local.storage.store import Document, Store, now
 from local.training import command as command_line
 from local.wire import durations
 from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
+from local.wire.clock import SteadyClock
 from local.wire.place import Place
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Jobs:
         self.store = store
         self.locator = locator
         self.computes = computes
+        self._clock = SteadyClock()
+        self._began: dict[str, float] = {}
 
     def get(self, name: str) -> Document:
         document = self.store.get("jobs", name)
@@ -67,7 +71,10 @@ class Jobs:
             if old.get("cancel") and status not in TERMINAL:
                 status = "CancelRequested"
             if status == "Running":
-                more["started"] = now()
+                more["started"] = max(now(), old["submitted"])
+                self._began[name] = self._clock()
+            if status in TERMINAL:
+                more["ended"] = self._end(name, old)
             self.amend(name, status=status, **more)
 
     def request_cancel(self, name: str) -> None:
@@ -82,7 +89,14 @@ class Jobs:
         self, name: str, status: str, *, code: str = "", message: str = "", exit_code: int | None = None
     ) -> None:
         error = {"code": code, "message": message} if message else None
-        self.set_status(name, status, ended=now(), error=error, exit_code=exit_code)
+        self.set_status(name, status, error=error, exit_code=exit_code)
+
+    def _end(self, name: str, body: Json) -> str:
+        """Return when a job ends that ends now: as long after its start as it ran, whatever was done to the clock."""
+        began, started = self._began.pop(name, None), body.get("started")
+        if began is None or started is None:
+            return max(now(), str(started or body["submitted"]))
+        return (datetime.fromisoformat(started) + timedelta(seconds=self._clock() - began)).isoformat()
 
     def recover(self) -> list[str]:
         """Fail the jobs that died with the last server; return the queued ones, oldest first."""

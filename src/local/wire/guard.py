@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from local.errors import Forbidden, Unauthorized
+from local.wire.clock import SteadyClock
 
 SAS_SECONDS = 24 * 3600
 _SAS_VERSION = "2021-06-08"
@@ -19,8 +19,9 @@ _WRITES = frozenset({"PUT", "DELETE", "POST", "PATCH"})
 class Guard:
     """Checks calls against one secret, from which tokens of narrower use are derived."""
 
-    def __init__(self, token: str, hosts: frozenset[str]) -> None:
-        """Take the workspace's token and the Host values (with port) that are ours."""
+    def __init__(self, token: str, hosts: frozenset[str], clock: Callable[[], float] | None = None) -> None:
+        """Take the workspace's token, the Host values (with port) that are ours, and what tells epoch seconds."""
+        self.clock = clock or SteadyClock()
         self._token = token.encode()
         self._hosts = hosts
 
@@ -47,7 +48,7 @@ class Guard:
 
     def sas(self, container: str, name: str = "", permissions: str = "racwdl") -> str:
         """Return a signed query for a container, or for one blob of it, good for a day."""
-        expiry = datetime.fromtimestamp(time.time() + SAS_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        expiry = datetime.fromtimestamp(self.clock() + SAS_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         resource = "b" if name else "c"
         signature = self._sign(resource, container, name, expiry, permissions)
         return urlencode({"sv": _SAS_VERSION, "sr": resource, "se": expiry, "sp": permissions, "sig": signature})
@@ -62,7 +63,8 @@ class Guard:
             until = datetime.strptime(expiry, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
         except ValueError as error:
             raise Forbidden("The blob signature has no expiry", code="AuthenticationFailed") from error
-        if until < time.time():
+        # None ends later than a day from now but one of a clock that was set back since; it would not end for long.
+        if not 0 <= until - int(self.clock()) <= SAS_SECONDS:
             raise Forbidden("The blob signature has expired", code="AuthenticationFailed")
         if method in _WRITES and "w" not in permissions:
             raise Forbidden("The blob signature allows reading only", code="AuthorizationPermissionMismatch")

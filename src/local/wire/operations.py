@@ -50,7 +50,9 @@ class Operations:
         with self.store.transaction():
             document = self.get(identifier)
             status = "Failed" if error else "Succeeded"
-            body = document.body | {"status": status, "end": now(), "error": error}
+            # A clock that was set back meanwhile must not end it before it began.
+            end = max(now(), document.body["start"])
+            body = document.body | {"status": status, "end": end, "error": error}
             self.store.put("operations", identifier, body, mark="ended")
             if document.seq % _KEPT == 0:
                 self.store.prune("operations", "ended", _KEPT)
