@@ -18,7 +18,7 @@ from invoke.util import helpline
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
-from ops import commandline, console
+from ops import boundary, commandline
 
 commandline.guard_start()
 _INVOKE = frozenset(Config.global_defaults())
@@ -38,7 +38,7 @@ def opened(c: Context) -> Project:
         "yes": "empty the local workspace first, if it holds something",
     }
 )
-@console.exits
+@boundary.exits
 def demo(c: Context, json: str = "", yes: bool = False) -> None:
     """Tell the whole story on the local workspace, under load.
 
@@ -50,32 +50,32 @@ def demo(c: Context, json: str = "", yes: bool = False) -> None:
 
 
 @task(help={"json": JSON})
-@console.exits
+@boundary.exits
 def train_dev(c: Context, json: bool = False) -> Any:
     """Train on the dev data: a success opens production's gate."""
     project = opened(c)
     job = training.train(project.client, project.plan, training.DEV, console.say)
-    return show.job(project, job, as_json=json)
+    return show.job(project, job)
 
 
-@task
-@console.exits
-def approval(c: Context) -> None:
+@task(help={"json": JSON})
+@boundary.exits
+def approval(c: Context, json: bool = False) -> Any:
     """Show what is to be approved.
 
     The dev model against the live one, the data, the commit.
     """
     from ops import approval as approvals
 
-    approvals.show(opened(c))
+    return approvals.show(opened(c))
 
 
 @task(help={"yes": YES, "force": "train even if no dev job of this code has completed; recorded", "json": JSON})
-@console.exits
+@boundary.exits
 def train_prod(c: Context, yes: bool = False, force: bool = False, json: bool = False) -> Any:
     """Train on production data after a yes, and register."""
     project = opened(c)
-    return show.job(project, project.train_prod(approved=yes, force=force), as_json=json)
+    return show.job(project, project.train_prod(approved=yes, force=force))
 
 
 @task(
@@ -85,10 +85,10 @@ def train_prod(c: Context, yes: bool = False, force: bool = False, json: bool = 
         "json": JSON,
     }
 )
-@console.exits
+@boundary.exits
 def register(c: Context, job: str = "", force: bool = False, json: bool = False) -> Any:
     """Register a completed prod job as the next model version."""
-    return show.model(opened(c).register(job or None, force=force), as_json=json)
+    return show.model(opened(c).register(job or None, force=force))
 
 
 @task(
@@ -100,32 +100,37 @@ def register(c: Context, job: str = "", force: bool = False, json: bool = False)
         "json": JSON,
     }
 )
-@console.exits
+@boundary.exits
 def deploy(
     c: Context, slot: str = "", version: str = "", dry_run: bool = False, force: bool = False, json: bool = False
 ) -> Any:
     """Deploy the newest model to the idle slot and test it there."""
-    project = opened(c)
-    decision = project.deploy(slot=slot or None, version=version or None, dry_run=dry_run, force=force)
-    return show.deployed(project, decision, as_json=json)
+    return opened(c).deploy(slot=slot or None, version=version or None, dry_run=dry_run, force=force)
 
 
 @task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
-@console.exits
+@boundary.exits
 def test_endpoint(c: Context, slot: str = "", json: bool = False) -> Any:
     """Call the endpoint well and badly, and check each answer."""
-    return show.checks(opened(c).test(slot or None), as_json=json)
+    return show.checks(opened(c).test(slot or None))
 
 
 @task(
-    help={"green": "percent for green", "blue": "percent for blue", "mirror": "instead of traffic: percent of copies"}
+    help={
+        "green": "percent for green",
+        "blue": "percent for blue",
+        "mirror": "instead of traffic: percent of copies",
+        "json": JSON,
+    }
 )
-@console.exits
-def shift(c: Context, green: str | None = None, blue: str | None = None, mirror: bool = False) -> None:
+@boundary.exits
+def shift(
+    c: Context, green: str | None = None, blue: str | None = None, mirror: bool = False, json: bool = False
+) -> Any:
     """Give a colour a share of the traffic: --green 25."""
     project = opened(c)
     slot, percent = slot_and_percent(green, blue)
-    project.shift(slot, percent, mirror=mirror)
+    return show.split(project.shift(slot, percent, mirror=mirror))
 
 
 @task(
@@ -138,7 +143,7 @@ def shift(c: Context, green: str | None = None, blue: str | None = None, mirror:
         "json": JSON,
     }
 )
-@console.exits
+@boundary.exits
 def rollout(
     c: Context,
     on_fail: str = "",
@@ -152,56 +157,51 @@ def rollout(
     from ops.rollout import command
 
     options = {"on_fail": on_fail or None, "step": step or None, "mirror": mirror or None}
-    ended = command.run(opened(c), **options, dry_run=dry_run, force=force)
-    return show.rolled_out(ended, as_json=json)
-
-
-@task
-@console.exits
-def rollback(c: Context) -> None:
-    """Put all traffic back on the old colour, at once."""
-    project = opened(c)
-    moves.back(project.client, project.endpoint, "by hand", deadline_seconds=project.operation_seconds, say=console.say)
-
-
-@task(help={"force": "also a new deployment that waits for its rollout"})
-@console.exits
-def cleanup(c: Context, force: bool = False) -> None:
-    """Delete the colour that has no traffic."""
-    project = opened(c)
-    moves.cleanup(
-        project.client, project.endpoint, force=force, deadline_seconds=project.operation_seconds, say=console.say
-    )
-
-
-@task(help={"json": JSON, "watch": "go on until Ctrl-C"})
-@console.exits
-def status(c: Context, json: bool = False, watch: bool = False) -> None:
-    """Show everything at a glance, and what to do next."""
-    show.status(opened(c), as_json=json, watch=watch)
+    return command.run(opened(c), **options, dry_run=dry_run, force=force)
 
 
 @task(help={"json": JSON})
-@console.exits
-def doctor(c: Context, json: bool = False) -> None:
+@boundary.exits
+def rollback(c: Context, json: bool = False) -> Any:
+    """Put all traffic back on the old colour, at once."""
+    return show.split(opened(c).rollback())
+
+
+@task(help={"force": "also a new deployment that waits for its rollout", "json": JSON})
+@boundary.exits
+def cleanup(c: Context, force: bool = False, json: bool = False) -> Any:
+    """Delete the colour that has no traffic."""
+    return opened(c).cleanup(force=force)
+
+
+@task(help={"json": JSON, "watch": "go on until Ctrl-C"})
+@boundary.exits
+def status(c: Context, json: bool = False, watch: bool = False) -> Any:
+    """Show everything at a glance, and what to do next."""
+    return show.status(opened(c), as_json=json, watch=watch)
+
+
+@task(help={"json": JSON})
+@boundary.exits
+def doctor(c: Context, json: bool = False) -> Any:
     """Look for what is wrong, and say what mends it.
 
     Sign-in, workspace, compute, quota, versions, data.
     """
     from ops import doctor as doctors
 
-    doctors.run(opened(c), as_json=json)
+    return doctors.run(opened(c))
 
 
 @task(help={"json": JSON})
-@console.exits
-def history(c: Context, json: bool = False) -> None:
+@boundary.exits
+def history(c: Context, json: bool = False) -> Any:
     """List the model versions and what became of each."""
-    show.history(opened(c), as_json=json)
+    return show.history(opened(c))
 
 
 @task(help={"no-open": "print the link instead of opening a browser"})
-@console.exits
+@boundary.exits
 def studio(c: Context, no_open: bool = False) -> None:
     """Open the page that shows it live, with buttons.
 
@@ -213,35 +213,35 @@ def studio(c: Context, no_open: bool = False) -> None:
 
 
 @task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
-@console.exits
-def trace(c: Context, slot: str = "", json: bool = False) -> None:
+@boundary.exits
+def trace(c: Context, slot: str = "", json: bool = False) -> Any:
     """Follow a live answer back to model, job, data, commit."""
-    show.trace(opened(c), slot or None, as_json=json)
+    return show.trace(opened(c), slot or None)
 
 
 @task(help={"slot": SLOT, "job": "a job's log instead", "lines": "how many, from the end"})
-@console.exits
+@boundary.exits
 def logs(c: Context, slot: str = "", job: str = "", lines: int = 40) -> None:
     """Show what a deployment's containers or a job said."""
     show.logs(opened(c), slot or None, job or None, lines)
 
 
-@task(help={"job": "its name"})
-@console.exits
-def cancel(c: Context, job: str) -> None:
+@task(help={"job": "its name", "json": JSON})
+@boundary.exits
+def cancel(c: Context, job: str, json: bool = False) -> Any:
     """Cancel a job that runs."""
-    opened(c).cancel(job)
+    return opened(c).cancel(job)
 
 
 @task(help={"file": "the request's JSON; the sample when not given", "slot": SLOT + "; as routed when not given"})
-@console.exits
+@boundary.exits
 def score(c: Context, file: str = "", slot: str = "") -> None:
     """Send a request from a file and print the answer."""
     calls.answer(opened(c), file or None, slot or None)
 
 
 @task(help={"slot": SLOT + "; as routed when not given"})
-@console.exits
+@boundary.exits
 def curl(c: Context, slot: str = "") -> None:
     """Print a cURL command that sends the sample.
 
@@ -251,7 +251,7 @@ def curl(c: Context, slot: str = "") -> None:
 
 
 @task(help={"file": "where to write it"})
-@console.exits
+@boundary.exits
 def postman(c: Context, file: str = "outputs/postman.json") -> None:
     """Write a Postman collection that sends the sample.
 
@@ -261,7 +261,7 @@ def postman(c: Context, file: str = "outputs/postman.json") -> None:
 
 
 @task(help={"export": "print it as ENDPOINT_KEY=... for eval, instead of refusing to show it"})
-@console.exits
+@boundary.exits
 def key(c: Context, export: bool = False) -> None:
     """Hand the endpoint's key to your own shell.
 
@@ -271,35 +271,35 @@ def key(c: Context, export: bool = False) -> None:
 
 
 @task
-@console.exits
+@boundary.exits
 def start(c: Context) -> None:
     """Start the local workspace, if it is not up."""
     local_workspace.start(opened(c))
 
 
 @task
-@console.exits
+@boundary.exits
 def stop(c: Context) -> None:
     """Stop the local workspace; its state is kept."""
     local_workspace.stop(opened(c))
 
 
 @task(name="status", help={"json": "print what any other client needs to use it"})
-@console.exits
-def workspace_status(c: Context, json: bool = False) -> None:
+@boundary.exits
+def workspace_status(c: Context, json: bool = False) -> Any:
     """Show whether the local workspace is up, and where."""
-    local_workspace.status(opened(c), as_json=json)
+    return local_workspace.status(opened(c))
 
 
 @task(help={"yes": YES})
-@console.exits
+@boundary.exits
 def reset(c: Context, yes: bool = False) -> None:
     """Stop the local workspace and delete everything in it."""
     local_workspace.reset(opened(c), approved=yes)
 
 
 @task(name="logs", help={"lines": "how many, from the end"})
-@console.exits
+@boundary.exits
 def workspace_logs(c: Context, lines: int = 40) -> None:
     """Show what the local workspace's server said."""
     local_workspace.logs(opened(c), lines)
@@ -337,6 +337,5 @@ commandline.check(
 )
 
 # Down here, since the menu needs none of it, and asking for it should take no longer than Invoke does.
-from ops import calls, local_workspace, show, training
+from ops import calls, console, local_workspace, show, training
 from ops.project import Project, open_project, slot_and_percent
-from ops.rollout import moves

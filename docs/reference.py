@@ -33,8 +33,12 @@ CODES = """
 | 0 | | done |
 """
 RESULTS = """
-In GitHub Actions each task also sets the step output `result`: `done`, the error's name in small letters with hyphens
-(as `rolled-back` or `test-failed`), `interrupted`, or `error` for anything else.
+With `--json` standard output is one JSON object, however a task ends; what people read goes to standard error.
+`"outcome": "done"` stands beside what the task found. After an error there are `outcome`, `reason` and `exit_code`, and
+after checks that failed, `checks`. Only `inv status --watch` writes more than one object, one at each change.
+
+The outcome is `done`, the error's name in small letters with hyphens (as `rolled-back` or `test-failed`),
+`interrupted`, or `error` for anything else. In GitHub Actions each task also sets it as the step output `result`.
 
 ## Faults
 

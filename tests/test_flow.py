@@ -64,13 +64,20 @@ def refused(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
     return done.stderr
 
 
+def told(done: subprocess.CompletedProcess[str], code: int = 0) -> dict[str, Any]:
+    """Return the JSON object that a command with --json printed, and nothing else, before it ended with this code."""
+    assert done.returncode == code, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found.get("exit_code", 0) == code
+    return found
+
+
 def split(project: Project) -> dict[str, int]:
     return dict(traffic.read(project.client, project.endpoint).live)
 
 
 def status(house: House) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(ok(house.inv("status", "--json")))
-    return found
+    return told(house.inv("status", "--json"))
 
 
 def test_row_12_deploy_without_a_model(house: House) -> None:
@@ -195,7 +202,7 @@ def test_row_20_a_second_version_starts_at_0_percent(house: House, project: Proj
 
 def test_rows_21_23_shift_by_hand(house: House, project: Project, clients: replay.Replay) -> None:
     """FLOW 21, FLOW 23: the split is what was asked for, and clients see both colours."""
-    assert "blue 60 %, green 40 %" in ok(house.inv("shift", "--green", "40"))
+    assert told(house.inv("shift", "--green", "40", "--json"))["traffic"] == {"blue": 60, "green": 40}
     start = time.monotonic()
     while {answer.slot for answer in clients.between(start, time.monotonic())} != {"blue", "green"}:
         assert time.monotonic() - start < 20, "one colour got no request"
@@ -229,7 +236,7 @@ def test_a_deploy_waits_for_the_end_of_a_rollout(house: House) -> None:
 
 def test_row_24_rollback_by_hand(house: House, project: Project, clients: replay.Replay) -> None:
     """All traffic is on the old colour again, read back."""
-    assert "rolled back: blue 100 %" in ok(house.inv("rollback"))
+    assert told(house.inv("rollback", "--json"))["traffic"] == {"blue": 100}
     assert split(project) == {"blue": 100}
 
 
@@ -252,15 +259,17 @@ def test_rows_21_22_23_rollout_to_the_end(house: House, project: Project, client
 
 def test_a_rollout_can_be_run_twice(house: House) -> None:
     """The second finds nothing to do."""
-    assert "nothing to roll out" in ok(house.inv("rollout"))
+    done = house.inv("rollout", "--json")
+    assert "nothing to roll out" in done.stderr
+    assert told(done) == {"outcome": "done", "new": "green", "old": "blue", "share": 100}
 
 
 def test_row_26_cleanup_deletes_the_old_colour(house: House, project: Project, clients: replay.Replay) -> None:
     """Blue is gone, green serves, and a second cleanup finds nothing."""
     assert "deleted blue" in ok(house.inv("cleanup"))
     assert [found.name for found in project.client.online_deployments.list("flight-delays")] == ["green"]
-    assert "nothing to clean up" in ok(house.inv("cleanup"))
-    assert "only deployment" in refused(house.inv("rollback"))
+    assert told(house.inv("cleanup", "--json"))["deleted"] is None
+    assert "only deployment" in told(house.inv("rollback", "--json"), 1)["reason"]
 
 
 def test_always_an_answer_is_traced_to_its_commit(house: House) -> None:
@@ -293,9 +302,10 @@ def test_row_17_a_release_that_fails_its_test_gets_no_traffic(
 ) -> None:
     """The command fails, the traffic stays where it was, and the endpoint still serves. FLOW 27: it went to blue."""
     spoil(house, "broken")
-    said = refused(house.inv("deploy"))
-    assert "blue failed" in said
-    assert "blue failed" in refused(house.inv("rollout"))
+    failed = told(house.inv("deploy", "--json"), 1)
+    assert (failed["outcome"], {check["ok"] for check in failed["checks"]}) == ("test-failed", {True, False})
+    assert "blue failed" in failed["reason"]
+    assert told(house.inv("rollout", "--json"), 1)["outcome"] == "test-failed"
     assert split(project) == {"green": 100}
 
 
@@ -307,7 +317,8 @@ def test_row_24_a_flaky_release_is_rolled_back_by_itself(house: House, project: 
     assert re.search(r"blue was rolled back at \d+ %: error: blue \d+ of \d+", said)
     assert split(project) == {"green": 100}
     assert "error: blue" in status(house)["rolled_back"]
-    [version] = [past for past in json.loads(ok(house.inv("history", "--json"))) if past["model"] == "flight-delays:2"]
+    past = told(house.inv("history", "--json"))["models"]
+    [version] = [each for each in past if each["model"] == "flight-delays:2"]
     assert "rolled back" in next(iter(version["rollouts"].values()))
     [page] = (house.root / "outputs/rollouts").glob("flight-delays-blue-*.html")
     assert "KeyError" not in page.read_text()

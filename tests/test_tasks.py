@@ -74,7 +74,7 @@ def test_nothing_in_tasks_decides_loops_or_catches(function: ast.FunctionDef) ->
 @pytest.mark.parametrize("function", BODIES, ids=lambda function: function.name)
 def test_a_task_ends_through_the_one_boundary(function: ast.FunctionDef) -> None:
     """The innermost decorator turns errors into exit codes, so Invoke's own sees none."""
-    assert ast.unparse(function.decorator_list[-1]) == "console.exits"
+    assert ast.unparse(function.decorator_list[-1]) == "boundary.exits"
 
 
 @pytest.mark.parametrize("name", sorted(all_tasks()))

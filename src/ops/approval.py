@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ops import actions, console, deployments, endpoints, jobs, lineage, models, traffic, training
+from ops import actions, champion, console, jobs, lineage, models, training
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Model
 
     from ops.project import Project
 
@@ -30,21 +29,22 @@ class Case:
     note: str
 
 
-def show(project: Project) -> None:
-    """Print the case and put it on the run's page; Refused when no dev job of this code has completed."""
+def show(project: Project) -> dict[str, Any]:
+    """Print the case, put it on the run's page, return it; Refused when no dev job of this code has completed."""
     made = case(project.client, project.plan, project.settings.names.model, project.endpoint)
     console.show_pairs("for approval", made.facts)
     console.show_rows("metrics", made.metrics)
     console.say(made.note)
     actions.summary("To be approved: training on the production data, and its registration", made.facts)
     actions.summary_rows("The dev model beside the live one", made.metrics, made.note)
+    return asdict(made)
 
 
 def case(client: MLClient, plan: training.Plan, model: str, endpoint: str) -> Case:
     """Gather what the approval is about; the dev job is the newest completed one of this very code."""
     job = training.gate(client, plan)
     dev = models.tags_from(jobs.read_json(client, str(job.name), models.OUTPUT, "metrics.json"))
-    slot, live = live_model(client, model, endpoint)
+    slot, live = champion.live(client, model, endpoint)
     live_tags = (live.tags or {}) if live else {}
     facts = {
         "commit": described(plan.root),
@@ -77,18 +77,6 @@ def compared(dev: Mapping[str, str], live: Mapping[str, str]) -> tuple[list[dict
 def _row(name: str, dev: float, live: float) -> dict[str, object]:
     ahead = live - dev if name in models.LOWER_IS_BETTER else dev - live
     return {"metric": name, "dev": dev, "live": live, "better": "dev" if ahead > 0 else "live" if ahead < 0 else "same"}
-
-
-def live_model(client: MLClient, model: str, endpoint: str) -> tuple[str | None, Model | None]:
-    """Return the slot with the most traffic and the registered model that it serves; None for what is not there."""
-    there = endpoints.find(client, endpoint)
-    shares = traffic.of(there).live if there else {}
-    if not shares:
-        return None, None
-    slot = max(shares, key=lambda name: shares[name])
-    served = deployments.model_of(deployments.listed(client, endpoint)[slot])
-    name, _, version = served.rpartition(":")
-    return slot, models.get(client, name or model, version)
 
 
 def span(tags: Mapping[str, str]) -> str:

@@ -13,11 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ops import console
+from ops import boundary, console
 
 Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
 PROGRAMS = frozenset({"inv", "invoke", "__main__.py"})
-WRONG_USAGE = 2
 _START = "Nothing here yet? inv demo tells the whole story in about a minute."
 _MORE = "inv --help TASK shows the options of one; inv status what to do next."
 
@@ -90,7 +89,9 @@ def _meant(word: str, known: Iterable[str], before: str = "") -> str:
 
 def _refuse(message: str) -> NoReturn:
     print(f"usage: {message}", file=sys.stderr, flush=True)
-    raise SystemExit(WRONG_USAGE)
+    if "--json" in sys.argv:
+        console.show_json(boundary.failed("usage-error", message, boundary.WRONG_USAGE))
+    raise SystemExit(boundary.WRONG_USAGE)
 
 
 def guard_start() -> None:
@@ -99,13 +100,12 @@ def guard_start() -> None:
 
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, BrokenPipeError):
-            console.reader_left()
+            boundary.reader_left()
         about_settings = kind.__module__.startswith(("invoke", "yaml")) or isinstance(fault, ValueError)
-        if console.debugging() or not about_settings:
+        if boundary.debugging() or not about_settings:
             usual(kind, fault, trace)
             return
         said = " ".join(str(fault).split())
-        print(f"usage: invoke.yaml or an INVOKE_* variable cannot be read: {said}", file=sys.stderr)
-        raise SystemExit(WRONG_USAGE)
+        _refuse(f"invoke.yaml or an INVOKE_* variable cannot be read: {said}")
 
     sys.excepthook = hook

@@ -1,35 +1,24 @@
-"""What a person sees: lines, tables, JSON, and errors as exits (ops/actions.py has what a runner reads).
+"""What a person sees: lines, tables, and JSON for a script (ops/actions.py has what a runner reads).
 
 On a terminal there are colours; anywhere else plain lines with the time, and no control codes.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import logging
 import os
-import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
-
-from ops import actions
-from ops.errors import OpsError
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-Task = TypeVar("Task", bound=Callable[..., Any])
-_UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectTimeout"})
 _JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
 _WHOLE = frozenset({"model", "job", "name", "slot", "ended", "registered"})  # columns of words that are not folded
-INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
-READER_LEFT = 141  # and one that wrote to a pipe which nobody reads any more
 
 
 def watched() -> bool:
@@ -50,11 +39,8 @@ def heading(text: str) -> None:
 
 
 @contextmanager
-def _script(reads: bool) -> Iterator[None]:
-    """Keep standard output for the JSON when a script reads it: what people read goes to standard error."""
-    if not reads:
-        yield
-        return
+def for_script() -> Iterator[None]:
+    """Keep standard output for the JSON, which a script reads: what people read goes to standard error."""
     before = _JSON_TO.set(sys.stdout)
     try:
         with redirect_stdout(sys.stderr):
@@ -105,7 +91,9 @@ def screen() -> Console:
 
 
 def show(what: RenderableType) -> None:
-    """Print something that rich can draw; in a log, without the blanks that fill a table's rows."""
+    """Print what rich can draw, unless a script reads; in a log, without the blanks that fill a table's rows."""
+    if _JSON_TO.get() is not None:
+        return
     drawn = screen()
     if watched():
         drawn.print(what)
@@ -151,83 +139,3 @@ def ask(question: str) -> bool:
     if not sys.stdin.isatty():
         return False
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
-def exits(task: Task) -> Task:
-    """Make a task end with its exit code and one message: the only place where errors become exits.
-
-    A task that was given --json shows it, or returns plain data, which is printed.
-    """
-
-    @functools.wraps(task)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            with _script(kwargs.get("json") is True):
-                value = task(*args, **kwargs)
-                if value is not None:
-                    show_json(value)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            reader_left()
-        except (Exception, KeyboardInterrupt) as fault:
-            end(fault)
-        actions.outputs({"result": "done"})
-        return value
-
-    return guarded  # type: ignore[return-value]  # the wrapper has the task's own signature
-
-
-def reader_left() -> NoReturn:
-    """End without a word, as other tools do when who reads them has seen enough (inv logs | head)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(READER_LEFT)
-
-
-def end(fault: BaseException) -> NoReturn:
-    """Say what was wrong on standard error, and exit with the code for it."""
-    if debugging():
-        traceback.print_exception(fault)
-    message, code = explain(fault)
-    print(message, file=sys.stderr, flush=True)
-    actions.error(result(fault), message)
-    actions.outputs({"result": result(fault)})
-    sys.exit(code)
-
-
-def result(fault: BaseException) -> str:
-    """Return one word for how a task ended, for the steps after it: "test-failed", "rolled-back", "refused"...
-
-    What is no OpsError is "error", and Ctrl-C "interrupted"; a task that ends well says "done".
-    """
-    if isinstance(fault, OpsError) and type(fault) is not OpsError:
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(fault).__name__).lower()
-    return "interrupted" if isinstance(fault, KeyboardInterrupt) else "error"
-
-
-def explain(fault: BaseException) -> tuple[str, int]:
-    """Return the message and the exit code for an error."""
-    if isinstance(fault, OpsError):
-        return f"{_word(fault)}: {fault}", fault.exit_code
-    if isinstance(fault, KeyboardInterrupt):
-        return "interrupted: what was begun in the workspace goes on there; inv status shows it", INTERRUPTED
-    kind = type(fault)
-    if kind.__module__.startswith(("azure.", "marshmallow", "requests", "urllib3", "msrest")):
-        said = str(getattr(fault, "message", "") or fault).strip().split("\n")[0]
-        if kind.__name__ in _UNREACHABLE:
-            return (
-                f"error: the workspace cannot be reached: {said}; inv workspace.status, or your network, says more",
-                1,
-            )
-        return f"error: the workspace answered: {said or kind.__name__}", 1
-    if isinstance(fault, OSError):
-        return f"error: {fault.strerror or fault}: {fault.filename or ''}".rstrip(": "), 1
-    return f"error: {kind.__name__}: {fault} (a defect of this project: inv --debug shows where)", 1
-
-
-def _word(fault: OpsError) -> str:
-    return {2: "usage", 3: "paused"}.get(fault.exit_code, "error")
-
-
-def debugging() -> bool:
-    """Return whether inv was given --debug."""
-    return logging.getLogger("invoke").isEnabledFor(logging.DEBUG)

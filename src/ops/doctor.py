@@ -33,21 +33,19 @@ class Finding:
     mend: str = ""
 
 
-def run(project: Project, *, as_json: bool) -> None:
-    """Print the findings; OpsError when something is wrong."""
+def run(project: Project) -> dict[str, Any]:
+    """Print the findings and return them; OpsError when something is wrong."""
     found = list(examine(project))
     wrong = [finding for finding in found if finding.state == WRONG]
-    if as_json:
-        console.show_json([asdict(finding) for finding in found])
-    else:
-        console.show_rows("doctor", [{"check": f.check, "": f.state, "seen": f.seen} for f in found])
-        for finding in wrong:
-            print(f"{finding.check}: {finding.mend}")
-    actions.summary_rows("doctor", [asdict(finding) for finding in found])
+    console.show_rows("doctor", [{"check": f.check, "": f.state, "seen": f.seen} for f in found])
+    for finding in wrong:
+        print(f"{finding.check}: {finding.mend}")
+    checks = [asdict(finding) for finding in found]
+    actions.summary_rows("doctor", checks)
     if wrong:
-        raise OpsError(
-            f"{len(wrong)} of {len(found)} checks found something wrong: {', '.join(f.check for f in wrong)}"
-        )
+        names = ", ".join(finding.check for finding in wrong)
+        raise OpsError(f"{len(wrong)} of {len(found)} checks found something wrong: {names}", checks=checks)
+    return {"checks": checks}
 
 
 def examine(project: Project) -> Iterator[Finding]:

@@ -20,9 +20,14 @@ from __future__ import annotations
 
 
 class OpsError(Exception):
-    """The base; `exit_code` is what the command ends with."""
+    """The base; `exit_code` is what the command ends with, `facts` is what --json says besides the message."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "", **facts: object) -> None:
+        """Keep the message and the facts, which are plain data."""
+        super().__init__(message)
+        self.facts = facts
 
 
 class UsageError(OpsError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops import console, workspace
 from ops.errors import NotFound, Refused
@@ -23,15 +23,13 @@ def stop(project: Project) -> None:
     console.say("local workspace: stopped; its state is kept" if stopped else "local workspace: was not up")
 
 
-def status(project: Project, *, as_json: bool) -> None:
-    """Show the connection of the server that is up; NotFound when there is none."""
+def status(project: Project) -> dict[str, Any]:
+    """Show the connection of the server that is up, and return it; NotFound when there is none."""
     connection = workspace.find_local(project.settings)
     if connection is None:
         raise NotFound("local workspace: not up; any task starts it, and so does inv workspace.start")
-    if as_json:
-        console.show_json(connection.to_json())
-        return
     console.show_pairs("local workspace", connection.to_json())
+    return dict(connection.to_json())
 
 
 def reset(project: Project, *, approved: bool) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import approval, endpoints, jobs, lineage, live_rows, models, release, scoring, training, workspace
+from ops import champion, endpoints, jobs, lineage, live_rows, models, release, scoring, training, workspace
 from ops.actions import outputs, warning
 from ops.console import ask, say
 from ops.errors import NotFound, Refused, UsageError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job, Model
 
+    from ops import traffic
     from ops.rollout.machine import Plan
     from ops.settings import Settings
 
@@ -106,12 +107,8 @@ class Project:
         """Register a completed prod job (the newest when none is named), if it is no worse than the champion."""
         chosen, name = self.settings.register_, self.settings.names.model
         rule = training.Rule(chosen.metric, chosen.tolerance)
-        return training.register(self.client, self.plan, name, self.champion(), rule, say, job=job, force=force)
-
-    def champion(self) -> Model | None:
-        """Return the model that has most of the traffic, or the newest version when none has any."""
-        _, live = approval.live_model(self.client, self.settings.names.model, self.endpoint)
-        return live or models.latest(self.client, self.settings.names.model)
+        best = champion.champion(self.client, name, self.endpoint)
+        return training.register(self.client, self.plan, name, best, rule, say, job=job, force=force)
 
     def train_prod(self, *, approved: bool, force: bool) -> Job:
         """Train on the production data and register the model, if a dev success and a person allow it (rows 6 to 9)."""
@@ -128,26 +125,39 @@ class Project:
         outputs({"model_name": model.name, "model_version": model.version})
         return job
 
-    def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> release.Decision:
-        """Deploy a version (the newest when none is named) to the idle slot and test it there."""
+    def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> dict[str, Any]:
+        """Deploy a version (the newest when none is named) to the idle slot, test it there, and say what came of it."""
         model = self.newest_model(version, force=force, register=not dry_run)
         decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
-        outputs({"slot": decision.slot or "", "model_version": model.version, "scoring_uri": self.scoring_uri()})
-        return decision
+        where = {"slot": decision.slot, "model_version": model.version, "scoring_uri": self.scoring_uri()}
+        outputs(where)
+        return {**where, "endpoint": self.endpoint, "created": decision.create, "reason": decision.reason}
 
     def test(self, slot: str | None) -> list[scoring.Check]:
         """Run the endpoint test; TestFailed names the checks that failed."""
         return scoring.test(self.root, self.address, slot, self.sample)
 
-    def shift(self, slot: str, percent: int, *, mirror: bool) -> None:
+    def shift(self, slot: str, percent: int, *, mirror: bool) -> traffic.Split:
         """Give `slot` a share of the traffic, or of copies."""
-        copies = percent if mirror else None
-        moves.shift(self.client, self.endpoint, slot, percent, copies, deadline_seconds=self.operation_seconds, say=say)
+        copies, seconds = percent if mirror else None, self.operation_seconds
+        return moves.shift(self.client, self.endpoint, slot, percent, copies, deadline_seconds=seconds, say=say)
 
-    def cancel(self, job: str) -> None:
-        """Cancel a job, and see it end."""
+    def rollback(self) -> traffic.Split:
+        """Put all traffic back on the old colour."""
+        return moves.back(self.client, self.endpoint, "by hand", deadline_seconds=self.operation_seconds, say=say)
+
+    def cleanup(self, *, force: bool) -> dict[str, Any]:
+        """Delete the colour without traffic; say which that was, None when there was none."""
+        seconds = self.operation_seconds
+        slot = moves.cleanup(self.client, self.endpoint, force=force, deadline_seconds=seconds, say=say)
+        return {"deleted": slot}
+
+    def cancel(self, job: str) -> dict[str, Any]:
+        """Cancel a job, see it end, and say how."""
         jobs.cancel(self.client, job)
-        say(f"job {job}: {jobs.status(self.client.jobs.get(job))}")
+        status = jobs.status(self.client.jobs.get(job))
+        say(f"job {job}: {status}")
+        return {"job": job, "status": status}
 
     def scoring_uri(self) -> str:
         """Return the scoring address, "" before there is an endpoint."""
@@ -180,7 +190,7 @@ class Project:
         """Return how far each column of the live rows is from what the live model learned from; {} with none live."""
         from ops import drift
 
-        _, live = approval.live_model(self.client, self.settings.names.model, self.endpoint)
+        _, live = champion.live(self.client, self.settings.names.model, self.endpoint)
         job = (live.tags or {}).get(lineage.JOB) if live else None
         if job is None:
             return {}

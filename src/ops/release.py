@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import deployments, endpoints, lineage, models, progress, scoring, traffic
+from ops import deployments, endpoints, lineage, progress, scoring, traffic
 from ops.errors import Refused, UsageError
 
 if TYPE_CHECKING:
@@ -163,8 +163,3 @@ def _test(client: MLClient, target: Target, endpoint: OnlineEndpoint, slot: str,
     address = scoring.Address(str(endpoint.scoring_uri), endpoints.key(client, target.endpoint))
     checks = scoring.test(target.root, address, slot, target.sample)
     say(f"{slot}: passed all {len(checks)} checks of the endpoint test")
-
-
-def model_to_deploy(client: MLClient, name: str, version: str | None) -> Model | None:
-    """Return the version asked for, or the newest one, or None when nothing is registered."""
-    return models.get(client, name, version) if version else models.latest(client, name)

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,8 @@ def test(root: Path, address: Address, slot: str | None, sample: Path) -> list[C
     failed = [check for check in checks if not check.ok]
     if failed or not checks:
         faults = "\n".join(f"  {check.name}: {check.detail}" for check in failed)
-        raise TestFailed(f"{slot or 'the endpoint'} failed {len(failed)} of {len(checks)} checks\n{faults}")
+        said = f"{slot or 'the endpoint'} failed {len(failed)} of {len(checks)} checks\n{faults}"
+        raise TestFailed(said, checks=[asdict(check) for check in checks])
     return checks
 
 

@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
     from rich.console import Group
 
-    from ops import release
+    from ops import traffic
     from ops.project import Project
-    from ops.rollout.position import Position
 
 _WATCH_SECONDS = 2.0
 
 
-def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any] | None:
-    """Show a finished job: its metrics, and where to see the rest; return them when a script asks."""
+def job(project: Project, done: Job) -> dict[str, Any]:
+    """Show a finished job: its metrics, and where to see the rest."""
     from ops import job_report
 
     metrics = jobs.read_json(project.client, str(done.name), models.OUTPUT, "metrics.json")
@@ -43,34 +42,26 @@ def job(project: Project, done: Job, *, as_json: bool = False) -> dict[str, Any]
     actions.outputs({"job": done.name})
     made = job_report.write(project.client, project.root / page.JOBS, done).relative_to(project.root)
     console.say(f"report: {made}")
-    return {"job": done.name, "stage": stage, "metrics": metrics, "report": str(made)} if as_json else None
+    return {"job": done.name, "stage": stage, "metrics": metrics, "report": str(made)}
 
 
-def model(registered: Model, *, as_json: bool = False) -> dict[str, Any] | None:
-    """Show a registered version with its lineage; return all of its tags when a script asks."""
+def model(registered: Model) -> dict[str, Any]:
+    """Show a registered version with its lineage; return all of its tags."""
     tags = registered.tags or {}
     kept = {key: tags[key] for key in (lineage.JOB, lineage.GIT, lineage.DATA, lineage.SERVED) if key in tags}
     console.show_pairs(f"model {registered.name}:{registered.version}", kept)
     actions.summary(f"model {registered.name}:{registered.version}", tags)
     actions.outputs({"model_name": registered.name, "model_version": registered.version})
-    return {"name": registered.name, "version": registered.version, "tags": tags} if as_json else None
+    return {"name": registered.name, "version": registered.version, "tags": tags}
 
 
-def deployed(project: Project, decision: release.Decision, *, as_json: bool) -> dict[str, Any] | None:
-    """Return what a deployment came to when a script asks; people were told while it went on."""
-    if not as_json:
-        return None
-    made = {"slot": decision.slot, "created": decision.create, "reason": decision.reason}
-    return {**made, "endpoint": project.endpoint, "scoring_uri": project.scoring_uri()}
+def split(now: traffic.Split) -> dict[str, Any]:
+    """Return how the traffic is split."""
+    return {"traffic": dict(now.live), "mirror": dict(now.mirror)}
 
 
-def rolled_out(ended: Position, *, as_json: bool) -> dict[str, Any] | None:
-    """Return where a rollout ended when a script asks: which colour is new, and its share. A bad end is an error."""
-    return {"new": ended.new, "old": ended.old, "share": ended.share} if as_json else None
-
-
-def checks(made: Sequence[scoring.Check], *, as_json: bool = False) -> list[dict[str, Any]] | None:
-    """Show the endpoint test, a line a check; return the checks when a script asks."""
+def checks(made: Sequence[scoring.Check]) -> dict[str, Any]:
+    """Show the endpoint test, a line a check."""
     console.show_rows(
         "endpoint test",
         [
@@ -78,11 +69,11 @@ def checks(made: Sequence[scoring.Check], *, as_json: bool = False) -> list[dict
             for check in made
         ],
     )
-    return [asdict(check) for check in made] if as_json else None
+    return {"checks": [asdict(check) for check in made]}
 
 
-def status(project: Project, *, as_json: bool, watch: bool) -> None:
-    """Show the state of everything, once or until Ctrl-C: in place on a terminal, else each time it changed."""
+def status(project: Project, *, as_json: bool, watch: bool) -> dict[str, Any] | None:
+    """Show the state of everything, and return it; or until Ctrl-C, in place on a terminal, else when it changed."""
     names = project.settings.names
 
     def look() -> dict[str, Any]:
@@ -90,22 +81,22 @@ def status(project: Project, *, as_json: bool, watch: bool) -> None:
         moved = {column: round(index, 4) for column, index in project.drift().items()}
         return {**seen, "drift": moved, "reports": _reports(project, seen)}
 
-    if as_json:
-        _again(look, console.show_json, watch)
-    elif watch and console.watched():
-        with console.in_place() as draw:
-            _again(look, lambda seen: draw(_glance(seen)), watch, always=True)
-    else:
-        _again(look, _status, watch)
-
-
-def _again(
-    look: Callable[[], dict[str, Any]], draw: Callable[[dict[str, Any]], None], watch: bool, *, always: bool = False
-) -> None:
-    """Draw what is seen: once, or each time it changed (or each time, as ages grow) until Ctrl-C."""
     if not watch:
-        draw(look())
-        return
+        seen = look()
+        _status(seen)
+        return seen
+    if as_json:
+        _again(look, console.show_json)
+    elif console.watched():
+        with console.in_place() as draw:
+            _again(look, lambda seen: draw(_glance(seen)), always=True)
+    else:
+        _again(look, _status)
+    return None
+
+
+def _again(look: Callable[[], dict[str, Any]], draw: Callable[[dict[str, Any]], None], *, always: bool = False) -> None:
+    """Draw what is seen each time it changed (or each time, as ages grow) until Ctrl-C."""
 
     def observe() -> tuple[float | None, dict[str, Any]]:
         return (wait.clock() if always else None), look()
@@ -147,17 +138,14 @@ def _reports(project: Project, seen: Mapping[str, Any]) -> list[str]:
     return [file.relative_to(project.root).as_posix() for file in pages]
 
 
-def history(project: Project, *, as_json: bool) -> None:
+def history(project: Project) -> dict[str, Any]:
     """Show every model version, newest first."""
     names = project.settings.names
     past = state.history(project.client, endpoint=names.endpoint, model=names.model)
-    if as_json:
-        console.show_json(past)
-        return
-    if not past:
+    if past:
+        console.show_rows("models", [_version(version) for version in past])
+    else:
         console.say("no model is registered yet: inv train-dev, then inv train-prod")
-        return
-    console.show_rows("models", [_version(version) for version in past])
     rollouts = [
         {"ended": ended, "model": version["model"], "how": how}
         for version in past
@@ -165,6 +153,7 @@ def history(project: Project, *, as_json: bool) -> None:
     ]
     if rollouts:
         console.show_rows("rollouts", sorted(rollouts, key=lambda row: str(row["ended"]), reverse=True))
+    return {"models": past}
 
 
 def _version(past: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,13 +170,10 @@ def _version(past: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def trace(project: Project, slot: str | None, *, as_json: bool) -> None:
+def trace(project: Project, slot: str | None) -> dict[str, Any]:
     """Show where an answer came from, nearest first; a script gets all that is known of it."""
     body = scoring.read_request(project.sample)
     found = state.trace(project.client, endpoint=project.endpoint, sample=body, slot=slot)
-    if as_json:
-        console.show_json(found)
-        return
     answer, model, deployment = found["answer"], found["model"], found["deployment"]
     split = "split."
     console.show_pairs(
@@ -203,6 +189,7 @@ def trace(project: Project, slot: str | None, *, as_json: bool) -> None:
             "libraries": found["libraries"],
         },
     )
+    return found
 
 
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:

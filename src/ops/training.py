@@ -80,7 +80,7 @@ def gate(client: MLClient, plan: Plan) -> Job:
     except NotFound:
         raise Refused(
             f"no dev job of this code ({plan.fingerprint()}) has completed: run inv train-dev first, "
-            "or override with --force, which is recorded"
+            "or inv train-prod --force, which is recorded"
         ) from None
 
 

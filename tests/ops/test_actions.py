@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops import actions, console
+from ops import actions, boundary
 from ops.errors import OpsError, Paused, Refused, RolledBack, TestFailed, UsageError
 
 
@@ -112,18 +112,18 @@ def test_a_task_that_fails_says_how_in_one_word(
 ) -> None:
     """As an output for the steps after it, and as an annotation with the message."""
 
-    @console.exits
+    @boundary.exits
     def task() -> None:
         raise fault
 
     with pytest.raises(SystemExit) as ended:
         task()
-    assert ended.value.code == console.explain(fault)[1] != 0
+    assert ended.value.code == boundary.explain(fault)[-1] != 0
     assert read_outputs((step / "output").read_text()) == {"result": result}
     assert f"::error title={result}::" in capfd.readouterr().err
 
 
 def test_a_task_that_ends_well_says_done(step: Path) -> None:
     """So that a later step can tell it from one that never ran."""
-    assert console.exits(lambda: 7)() == 7
+    assert boundary.exits(lambda: 7)() == 7
     assert read_outputs((step / "output").read_text()) == {"result": "done"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from house import environment
 
-from ops import commandline
+from ops import boundary, commandline
 
 ROOT = Path(__file__).parents[2]
 KNOWN = ["deploy", "rollout", "workspace.start"]
@@ -42,10 +43,21 @@ def test_wrong_usage_ends_with_exit_code_2(words: list[str]) -> None:
         [sys.executable, "-m", "invoke", *words],
         cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == commandline.WRONG_USAGE
+    assert done.returncode == boundary.WRONG_USAGE
     assert done.stdout == ""
     assert done.stderr.startswith("usage: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_script_reads_what_was_wrong_with_its_words() -> None:
+    """With --json the one line is there as an object as well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "shift", "--gren", "10", "--json"],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (found["outcome"], found["exit_code"]) == ("usage-error", done.returncode) == ("usage-error", 2)
+    assert "did you mean --green?" in found["reason"]
 
 
 @pytest.mark.parametrize("words", [[], ["--list"]])

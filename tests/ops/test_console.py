@@ -1,8 +1,7 @@
-"""What people and scripts see: plain lines off a terminal, and JSON that nothing is mixed into."""
+"""What people see: plain lines off a terminal, without a control code."""
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -38,33 +37,3 @@ def test_a_runner_is_nobody_who_watches(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("CI")
     monkeypatch.setenv("TERM", "dumb")
     assert not console.watched()
-
-
-def test_json_is_all_that_a_script_reads(capsys: pytest.CaptureFixture[str]) -> None:
-    """Progress and tables go to standard error, the value that the task returns to standard output."""
-
-    @console.exits
-    def deploy(json: bool = False) -> dict[str, str]:
-        console.say("blue: up")
-        console.show_pairs("checks", {"sample": "ok"})
-        return {"slot": "blue"}
-
-    deploy(json=True)
-    out, err = capsys.readouterr()
-    assert json.loads(out) == {"slot": "blue"}
-    assert "blue: up" in err
-    assert "sample" in err
-
-
-def test_a_view_that_shows_its_own_json_is_read_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also when it then fails, as inv doctor does."""
-
-    @console.exits
-    def doctor(json: bool = False) -> None:
-        console.show_json([1])
-        raise ValueError("broken")
-
-    with pytest.raises(SystemExit) as ended:
-        doctor(json=True)
-    assert ended.value.code == 1
-    assert json.loads(capsys.readouterr().out) == [1]

@@ -38,8 +38,8 @@ def run(
     mirror: str | None = None,
     dry_run: bool = False,
     force: bool = False,
-) -> Position:
-    """Roll out as the settings say, but for what was asked for this time; return where it ended."""
+) -> dict[str, Any]:
+    """Roll out as the settings say, but for what was asked for this time; say where it ended."""
     if on_fail not in (None, *ON_FAIL):
         raise UsageError(f"--on-fail {on_fail}: give {' or '.join(ON_FAIL)}")
     copies = moves.percentage(mirror, "--mirror") if mirror else None
@@ -47,7 +47,10 @@ def run(
         raise UsageError(f"--mirror {copies}: give at most {traffic.MOST_MIRROR}")
     last = moves.percentage(step, "--step") if step else 100
     plan = project.rollout_plan(on_fail=on_fail, last=last, mirror=copies)
-    return _show_plan(project, plan) if dry_run else go(project, plan, force=force)
+    if dry_run:
+        return _show_plan(project, plan)
+    ended = go(project, plan, force=force)
+    return {"new": ended.new, "old": ended.old, "share": ended.share}
 
 
 def go(
@@ -145,11 +148,11 @@ def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:
         console.say(f"live metrics cannot be read, the probes go on: {str(fault).splitlines()[0]}")
 
 
-def _show_plan(project: Project, plan: machine.Plan) -> Position:
+def _show_plan(project: Project, plan: machine.Plan) -> dict[str, Any]:
     endpoint, now = machine.observe(project.client, plan.endpoint)
     tags = endpoint.tags or {}
     kept = ledger.read(tags, now.identity, plan.policy)
-    left = machine.left_to_do(now, tags, plan)
+    left, verdict = machine.left_to_do(now, tags, plan), _verdict(now, kept)
     console.show_pairs(
         "rollout, dry run: nothing is changed",
         {
@@ -158,10 +161,10 @@ def _show_plan(project: Project, plan: machine.Plan) -> Position:
             "steps": ", ".join(f"{step} %" for step in left) or "none: there is nothing to roll out",
             "each": f"at least {plan.bake_seconds:g} s, {plan.min_requests} requests; at most {plan.step_seconds:g} s",
             "when bad": plan.on_fail,
-            "verdict so far": _verdict(now, kept),
+            "verdict so far": verdict,
         },
     )
-    return now
+    return {"new": now.new, "old": now.old, "share": now.share, "steps": left, "verdict": verdict}
 
 
 def _verdict(now: Position, kept: Ledger) -> str:

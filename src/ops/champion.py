@@ -1,0 +1,29 @@
+"""The champion: the model that a new one is compared with, because it is live or was registered last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ops import deployments, endpoints, models, traffic
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Model
+
+
+def champion(client: MLClient, model: str, endpoint: str) -> Model | None:
+    """Return the model that has most of the traffic, or the newest version when none has any."""
+    _, serving = live(client, model, endpoint)
+    return serving or models.latest(client, model)
+
+
+def live(client: MLClient, model: str, endpoint: str) -> tuple[str | None, Model | None]:
+    """Return the slot with the most traffic and the registered model that it serves; None for what is not there."""
+    there = endpoints.find(client, endpoint)
+    shares = traffic.of(there).live if there else {}
+    if not shares:
+        return None, None
+    slot = max(shares, key=lambda name: shares[name])
+    served = deployments.model_of(deployments.listed(client, endpoint)[slot])
+    name, _, version = served.rpartition(":")
+    return slot, models.get(client, name or model, version)

@@ -1,0 +1,81 @@
+"""How a task ends: one message and an exit code; with --json one object on standard output, whatever came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ops import boundary, console
+from ops.errors import OpsError, Paused, RolledBack, TestFailed, UsageError
+
+
+def ended(task: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str, int]:
+    """Run a task with --json; return what standard output holds, standard error, and the exit code."""
+    code: Any = 0
+    try:
+        boundary.exits(task)(json=True)
+    except SystemExit as exited:
+        code = exited.code
+    out, err = capsys.readouterr()
+    found: dict[str, Any] = json.loads(out)
+    return found, err, code
+
+
+def test_json_is_all_that_a_script_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    """Progress goes to standard error, tables nowhere, what the task returns to standard output."""
+
+    def deploy(json: bool) -> dict[str, str]:
+        console.say("blue: up")
+        console.show_pairs("checks", {"sample": "ok"})
+        return {"slot": "blue"}
+
+    found, err, code = ended(deploy, capsys)
+    assert (found, code) == ({"outcome": "done", "slot": "blue"}, 0)
+    assert "blue: up" in err
+    assert "sample" not in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "code"),
+    [
+        (RolledBack("green was slow"), "rolled-back", 1),
+        (Paused("green was slow"), "paused", 3),
+        (UsageError("green was slow"), "usage-error", 2),
+        (OpsError("green was slow"), "error", 1),
+        (KeyboardInterrupt(), "interrupted", 130),
+    ],
+)
+def test_a_script_reads_how_it_failed(
+    fault: BaseException, outcome: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Outcome, reason and exit code; people read the same reason on standard error."""
+
+    def rollout(json: bool) -> None:
+        print("about to fail")
+        raise fault
+
+    found, err, exited = ended(rollout, capsys)
+    assert (found.pop("outcome"), found.pop("exit_code"), exited) == (outcome, code, code)
+    assert found.pop("reason") in err
+    assert found == {}
+    assert "about to fail" in err
+
+
+def test_the_facts_of_an_error_are_read_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the checks of a test that failed: people see the message alone."""
+
+    def test(json: bool) -> None:
+        raise TestFailed("1 of 1 checks", checks=[{"name": "sample", "ok": False}])
+
+    found, err, _ = ended(test, capsys)
+    assert found["checks"] == [{"name": "sample", "ok": False}]
+    assert "sample" not in err
+
+
+def test_without_json_nothing_is_added(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a task returns is for the script; people have been told."""
+    assert boundary.exits(lambda: {"slot": "blue"})() == {"slot": "blue"}
+    assert capsys.readouterr().out == ""
