@@ -324,7 +324,8 @@ def _parsed(words: list[str]) -> dict[str, Any]:
     program.collection = deepcopy(namespace)  # Invoke takes the help of options out when it parses
     program.parse_tasks()
     args = program.args
-    return {"list": args.list.value, "help": args.help.value, "complete": args.complete.value, "tasks": program.tasks}
+    asked = {"list": args.list.value, "format": args["list-format"].value, "help": args.help.value}
+    return {**asked, "complete": args.complete.value, "tasks": program.tasks}
 
 
 commandline.check(

@@ -18,14 +18,16 @@ from ops import boundary, console
 Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
 PROGRAMS = frozenset({"inv", "invoke", "__main__.py"})
 _START = "Nothing here yet? inv demo tells the whole story in about a minute."
+_ALIKE = 0.5
+_WORDS_FOR_OPTIONS = ("help", "list", "version")  # of inv itself, which other programs take as commands
 _MORE = "inv --help TASK shows the options of one; inv status what to do next."
 
 
 def check(parse: Callable[[list[str]], Mapping[str, Any]], wrong: type[Exception], menu: Menu) -> None:
     """Look at the command line before inv does: show the menu when it asks for it, and refuse what cannot be.
 
-    `parse` answers what was asked for ("list", "help", "complete", "tasks") or raises `wrong`. Does nothing when
-    another program has loaded the tasks.
+    `parse` answers what was asked for ("list", "format", "help", "complete", "tasks") or raises `wrong`. Does nothing
+    when another program has loaded the tasks, and leaves a list in another format (--list-format=json) to Invoke.
     """
     if Path(sys.argv[0]).name not in PROGRAMS:
         return
@@ -37,9 +39,27 @@ def check(parse: Callable[[list[str]], Mapping[str, Any]], wrong: type[Exception
         _refuse(explain(str(fault), known, getattr(context, "name", None), list(getattr(context, "flags", ()))))
     if isinstance(asked["help"], str) and asked["help"] not in known:
         _refuse(_no_task(asked["help"], known))
-    if asked["list"] is True or not (asked["list"] or asked["help"] or asked["complete"] or asked["tasks"]):
-        print(drawn(menu), flush=True)
-        raise SystemExit(0)
+    if asked["list"] and asked["format"] == "flat":
+        _print(drawn(menu if asked["list"] is True else _part(menu, str(asked["list"]))))
+    if not (asked["list"] or asked["help"] or asked["complete"] or asked["tasks"]):
+        _print(drawn(menu))
+
+
+def _part(menu: Menu, group: str) -> Menu:
+    """Return one group of the menu, by its last word: inv --list workspace."""
+    found = {name: commands for name, commands in menu.items() if name.split()[-1] == group}
+    if not found:
+        _refuse(f'there is no group "{group}": inv --list alone shows all, or one of {_groups(menu)}')
+    return found
+
+
+def _groups(menu: Menu) -> str:
+    return ", ".join(name.split()[-1] for name in menu)
+
+
+def _print(text: str) -> NoReturn:
+    print(text, flush=True)
+    raise SystemExit(0)
 
 
 def drawn(menu: Menu) -> str:
@@ -69,6 +89,8 @@ def explain(said: str, known: Iterable[str], task: str | None, flags: Iterable[s
             return f"inv {task} has no option {word}{_meant(word, long)} inv --help {task} shows all"
         if task and f"--{word}" in flags:
             return f'inv {task} takes no "{word}": did you mean --{word}? inv --help {task} shows all'
+        if task and not _suggested(word, known):
+            return f'inv {task} takes no "{word}": give it with an option; inv --help {task} shows all'
         return _no_task(word, known)
     if found := re.match(r"Flag <Argument: ([\w-]+)", said):
         return f"--{found[1].replace('_', '-')} needs a value" + (f"; inv --help {task} says which" if task else "")
@@ -79,12 +101,24 @@ def explain(said: str, known: Iterable[str], task: str | None, flags: Iterable[s
 
 
 def _no_task(word: str, known: Iterable[str]) -> str:
-    return f'there is no task "{word}"{_meant(word, known, "inv ")} inv --list shows all'
+    return _suggested(word, known) or f'there is no task "{word}"; inv --list shows all'
 
 
-def _meant(word: str, known: Iterable[str], before: str = "") -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f": did you mean {before}{close[0]}?" if close else ";"
+def _suggested(word: str, known: Iterable[str]) -> str:
+    """Return what was meant by a word that is no task; "" when it is like none."""
+    names, no_task = list(known), f'there is no task "{word}": did you mean inv'
+    if inside := [name for name in names if name.startswith(f"{word}.")]:
+        return f"inv {word} alone is no task: {', '.join(inside)}; inv --list {word} says what they do"
+    if word in _WORDS_FOR_OPTIONS:
+        return f"{no_task} --{word}?"
+    inside = [name for name in names if name.endswith(f".{word}")]
+    close = inside or difflib.get_close_matches(word, names, n=1, cutoff=_ALIKE)
+    return f"{no_task} {close[0]}? inv --list shows all" if close else ""
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=_ALIKE)
+    return f": did you mean {close[0]}?" if close else ";"
 
 
 def _refuse(message: str) -> NoReturn:

@@ -21,8 +21,11 @@ KNOWN = ["deploy", "rollout", "workspace.start"]
     ("said", "answer"),
     [
         ("No idea what 'deplyo' is!", 'there is no task "deplyo": did you mean inv deploy? inv --list shows all'),
-        ("No idea what 'zzz' is!", 'there is no task "zzz"; inv --list shows all'),
         ("No idea what '--slt' is!", "inv shift has no option --slt: did you mean --slot? inv --help shift shows all"),
+        ("No idea what 'workspace' is!", "inv workspace alone is no task: workspace.start; inv --list workspace"),
+        ("No idea what 'start' is!", 'there is no task "start": did you mean inv workspace.start? inv --list'),
+        ("No idea what 'help' is!", 'there is no task "help": did you mean inv --help?'),
+        ("No idea what '25' is!", 'inv shift takes no "25": give it with an option; inv --help shift shows all'),
         ("No idea what 'slot' is!", 'inv shift takes no "slot": did you mean --slot? inv --help shift shows all'),
         ("Flag <Argument: on_fail> needed value and was not given one!", "--on-fail needs a value; inv --help shift"),
         ("'cancel' did not receive required positional arguments: 'job'", "inv cancel needs --job; inv --help cancel"),
@@ -34,8 +37,22 @@ def test_a_wrong_word_is_answered_with_the_right_one(said: str, answer: str) -> 
     assert commandline.explain(said, KNOWN, "shift", ["--slot", "-s"]).startswith(answer)
 
 
+def test_a_first_word_that_is_like_no_task() -> None:
+    """There is nothing to suggest but the list."""
+    said = commandline.explain("No idea what 'zzz' is!", KNOWN, None, [])
+    assert said == 'there is no task "zzz"; inv --list shows all'
+
+
 @pytest.mark.parametrize(
-    "words", [["deplyo"], ["deploy", "--slt", "blue"], ["shift", "--green"], ["cancel"], ["--help", "deplyo"]]
+    "words",
+    [
+        ["deplyo"],
+        ["deploy", "--slt", "blue"],
+        ["shift", "--green"],
+        ["cancel"],
+        ["--help", "deplyo"],
+        ["--list", "nope"],
+    ],
 )
 def test_wrong_usage_ends_with_exit_code_2(words: list[str]) -> None:
     """One line on standard error, none on standard output, and nothing is begun."""
@@ -72,6 +89,16 @@ def test_the_menu_is_grouped_and_fits_a_terminal(words: list[str]) -> None:
         "train", "deploy", "look", "call", "local workspace"
     ]  # fmt: skip
     assert max(map(len, lines)) <= 80
+
+
+def test_one_group_of_the_menu() -> None:
+    """`inv --list workspace` is the same menu without the other groups."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--list", "workspace"],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert listed == ["workspace.start", "workspace.stop", "workspace.status", "workspace.logs", "workspace.reset"]
 
 
 def test_the_help_of_an_option_is_still_there() -> None:
