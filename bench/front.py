@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 
-import uvicorn
-
-from local.control.app import ScoringApp
-from local.control.heads import BoundedHead
 from local.routing.backend import Backend, Limits, Upstream
+from local.routing.front import Front
 from local.routing.router import EndpointRoute, Router
+from local.server import bind
 
 
-def main(argv: Sequence[str]) -> None:
-    """Serve `/e/score`, all of it to deployment blue, with the settings of local.server."""
-    port, upstream, key = int(argv[0]), int(argv[1]), argv[2]
+async def serve(port: int, upstream: int, key: str) -> None:
+    """Serve `/e/score`, all of it to deployment blue."""
     router = Router()
     limits = Limits(request_timeout_ms=30_000, max_concurrent_requests_per_instance=100)
     router.set_backend("e", "blue", Backend(limits, [Upstream(("127.0.0.1", upstream))], "session"))
     router.set_endpoint(EndpointRoute("e", keys=(key,), traffic={"blue": 100}))
-    uvicorn.run(
-        ScoringApp(router, {}, "token"), host="127.0.0.1", port=port, http=BoundedHead, loop="asyncio",
-        lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-    )  # fmt: skip
+    await Front(router).open(bind(port), backlog=512)
+    await asyncio.Event().wait()
+
+
+def main(argv: Sequence[str]) -> None:
+    """Serve until the process is ended."""
+    asyncio.run(serve(int(argv[0]), int(argv[1]), argv[2]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A supervisor with real inference servers and small scoring scripts, and a caller that speaks to its router."""
+"""A supervisor with real inference servers and small scoring scripts, and a caller of its router."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from local.routing.calls import Call
+from local.routing.replies import Reply
 from local.routing.router import EndpointRoute, Router
 from local.serving.supervisor import DeploymentSpec, Supervisor
 
@@ -35,7 +37,7 @@ ECHO = """
 
 
 class Bench:
-    """A supervisor, its router, and a caller that speaks to the router as uvicorn would."""
+    """A supervisor, its router, and a caller that hands the router what its door has read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -58,29 +60,14 @@ class Bench:
 
     async def score(self, **asked: Any) -> tuple[int, Any]:
         """Send one request through the router; give status and parsed body."""
-        sent: list[dict[str, Any]] = []
-        body = json.dumps(asked).encode()
-        pending = [{"type": "http.request", "body": body}]
-
-        async def receive() -> dict[str, Any]:
-            if pending:
-                return pending.pop()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
+        came: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         headers = [(b"authorization", b"Bearer " + KEY.encode()), (b"content-type", b"application/json")]
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/endp/score",
-            "query_string": b"",
-            "headers": headers,
-        }
-        await self.router(scope, receive, send)
-        return sent[0]["status"], json.loads(sent[1]["body"])
+        call = Call.of("POST", b"/endp/score", headers)
+        refused = self.router.refuse(call)
+        if refused is None:
+            self.router.take(call, json.dumps(asked).encode(), came.set_result)
+        reply = refused or await came
+        return reply.status, json.loads(reply.body)
 
 
 @asynccontextmanager

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
-
 from local.routing.backend import Backend, Limits, Upstream
 from local.routing.exchange import Address
+from local.routing.front import Front
 from local.routing.router import EndpointRoute, Router
 
 KEY = "a-key-of-the-test"
@@ -80,16 +80,14 @@ async def upstream(serve: Serve) -> AsyncIterator[Address]:
 @asynccontextmanager
 async def front(router: Router) -> AsyncIterator[int]:
     """Serve a router, give its port, and stop it."""
-    config = uvicorn.Config(router, port=0, log_level="critical", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    try:
-        await until(lambda: server.started)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        await task
-        await router.close()
+    served = Front(router)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        await served.open(listener, 100)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            await served.close(1.0)
+            await router.close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:

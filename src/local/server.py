@@ -21,15 +21,18 @@ import trustme
 import uvicorn
 from starlette.types import ASGIApp
 
-from local.control.app import ScoringApp, control_app
+from local.control.app import control_app
 from local.control.heads import BoundedHead
+from local.control.ping import PATH, Ping
 from local.control.state import Settings, assemble
 from local.errors import FolderError, StartError
 from local.launch import CONNECTION_FILE, PROTOCOL, write_private
+from local.routing.front import Front
 from local.studio.app import Studio
 from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place
 
 _BACKLOG = 512
+_GRACE_SECONDS = 5
 _SERVERS = ("control", "scoring", "studio")
 
 
@@ -141,8 +144,8 @@ def _config(app: ASGIApp, certificate: Path | None) -> uvicorn.Config:
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=75,
-        # An idle TLS client answers no goodbye, and control calls are short: only scoring gets time to end.
-        timeout_graceful_shutdown=1 if certificate else 5,
+        # An idle TLS client answers no goodbye, and control calls are short.
+        timeout_graceful_shutdown=1 if certificate else _GRACE_SECONDS,
         ssl_certfile=certificate,
     )
 
@@ -167,11 +170,12 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     studio = Studio(state, state.visits, _hosts(place.studio))
     servers = [
         (_Server(_config(control_app(state), certificate)), listeners["control"]),
-        (_Server(_config(ScoringApp(state.router, identity, token), None)), listeners["scoring"]),
         (_Server(_config(studio.app, None)), listeners["studio"]),
     ]
+    scoring = Front(state.router, {PATH: Ping(identity, token)})
     await state.start()
     studio.stream.start()
+    await scoring.open(listeners["scoring"], _BACKLOG)
     tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
     connection = {
         "arm": place.control,
@@ -200,7 +204,7 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     await studio.stream.close()
     for server, _ in servers:
         server.should_exit = True
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(scoring.close(_GRACE_SECONDS), *tasks, return_exceptions=True)
     await state.close()
 
 

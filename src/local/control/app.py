@@ -1,14 +1,11 @@
-"""The two ASGI applications: control over https, scoring over http."""
+"""The application of the https port: Azure Resource Manager, run history and blobs."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import sqlite3
 from asyncio import to_thread
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from local.control.api import Api
 from local.control.artifacts_http import PATH as ARTIFACTS
@@ -31,7 +28,6 @@ from local.wire.call import Call, Reply
 from local.wire.guard import bearer
 
 MAX_JSON = 4 << 20
-PING = "/_local/ping"
 _METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
 _LOG = logging.getLogger("local")
 
@@ -122,24 +118,3 @@ def _response(reply: Reply) -> Response:
     if reply.body is None:
         return Response(status_code=reply.status, headers=dict(reply.headers))
     return JSONResponse(reply.body, reply.status, dict(reply.headers))
-
-
-def proof(token: str, nonce: str) -> str:
-    """Return what shows, without showing the token, that one knows it."""
-    return hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()
-
-
-class ScoringApp:
-    """The application of the http port: the router, and the ping by which a server is known again."""
-
-    def __init__(self, router: ASGIApp, ping: Mapping[str, str], token: str) -> None:
-        self._router = router
-        self._ping = dict(ping)
-        self._token = token
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PING:
-            await self._router(scope, receive, send)
-            return
-        nonce = scope["query_string"].decode("latin-1")[:200]
-        await JSONResponse(self._ping | {"proof": proof(self._token, nonce)})(scope, receive, send)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from local.routing.exchange import Address, Exchange
+from local.routing.exchange import Address, Answer, Exchange, ExchangeFailed
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Upstream:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def begin(self, request: bytes, limit: int) -> Exchange:
-        """Send a request. `end` must follow."""
-        exchange = Exchange(self.address, request, limit)
+    def begin(self, request: bytes, limit: int, done: Callable[[Answer | ExchangeFailed], None]) -> Exchange:
+        """Make an exchange, which its caller starts. `end` must follow."""
+        exchange = Exchange(self.address, request, limit, done)
         self.exchanges.add(exchange)
         self._idle.clear()
         return exchange
@@ -69,7 +69,7 @@ class Backend:
         self.admitted = 2 * limits.max_concurrent_requests_per_instance * max(1, len(self.upstreams))
         self._successor: Backend | None = None
         self._turn = 0
-        self._changed = asyncio.Event()
+        self._waiting: set[Callable[[], None]] = set()
 
     def pick(self, avoid: Upstream | None = None) -> Upstream | None:
         """Give the least busy instance that is up, in turn among equals; `avoid` if there is no other."""
@@ -84,24 +84,28 @@ class Backend:
             return min(ready[turn:] + ready[:turn], key=lambda upstream: len(upstream.exchanges))
         return ready[0] if ready else None
 
-    async def wait(self, seconds: float, avoid: Upstream | None = None) -> Upstream | None:
-        """Wait for an instance to come up, `seconds` at most; None if none did."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while (upstream := self.pick(avoid)) is None:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._changed.wait()
-            except TimeoutError:
-                return self.pick(avoid)
-        return upstream
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever an instance may have come up."""
+        if self._successor is not None:
+            self._successor.watch(wake)
+        else:
+            self._waiting.add(wake)
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._waiting.discard(wake)
+        if self._successor is not None:
+            self._successor.unwatch(wake)
 
     def supersede(self, successor: Backend) -> None:
         """Send what still waits here for an instance, or tries again, to the backend that came after."""
         self._successor = successor
-        self.recheck()
+        for wake in self._waiting:
+            successor.watch(wake)
+        self._waiting.clear()
+        successor.recheck()
 
     def recheck(self) -> None:
         """Wake the requests that wait for an instance: one has come up."""
-        self._changed.set()
+        for wake in tuple(self._waiting):
+            wake()

@@ -5,14 +5,15 @@ after each answer anyhow, and a connection made ahead of its request would hold 
 read. So there is nothing to pool, an answer cannot be taken for another request's, and no request is lost to
 a stale connection. A connect to a Unix socket or to loopback costs some 20 µs.
 
-The exchange works on a plain non-blocking socket: an asyncio transport and its protocol would double its
-cost.
+The exchange works on a plain non-blocking socket, and says by a callback how it ended: an asyncio transport and
+its protocol would double its cost, and a task that waits adds two turns of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httptools
@@ -22,7 +23,8 @@ from local.errors import LocalError
 Address = str | tuple[str, int]
 """A Unix socket's path, or host and port."""
 
-_CHUNK = 256 * 1024
+# Under the size from which malloc asks the kernel for pages of their own, for each read.
+_CHUNK = 64 * 1024
 
 
 class ExchangeFailed(LocalError):
@@ -50,13 +52,17 @@ class Answer:
 class Exchange:
     """Sends `request` (head and body, whose head must say Connection: close) and collects the answer.
 
-    `outcome` becomes an Answer or an ExchangeFailed. The caller must end with `close`, which is safe at any
-    time and lets go of the connection at once.
+    After `start`, `done` is called once with an Answer or an ExchangeFailed, when the connection is closed already.
+    After `close`, which is safe at any time and lets go of the connection at once, it is not called any more.
     """
 
     __slots__ = (
+        "_address",
+        "_answer",
         "_body",
         "_descriptor",
+        "_done",
+        "_error",
         "_framed",
         "_headers",
         "_limit",
@@ -68,52 +74,40 @@ class Exchange:
         "_socket",
         "_status",
         "_writing",
-        "outcome",
     )
 
-    def __init__(self, address: Address, request: bytes, limit: int) -> None:
+    def __init__(
+        self, address: Address, request: bytes, limit: int, done: Callable[[Answer | ExchangeFailed], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.outcome: asyncio.Future[Answer] = self._loop.create_future()
-        self._limit = limit
+        self._address = address
         self._rest: memoryview | bytes = request
+        self._limit = limit
+        self._done: Callable[[Answer | ExchangeFailed], None] | None = done
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._size = 0
         self._status = 0
         self._framed = False
+        self._answer: Answer | None = None
+        self._error: ExchangeFailed | None = None
         self._reading = False
         self._writing = False
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        self._socket.setblocking(False)
+        self._parser: httptools.HttpResponseParser | None = None
+        self._socket: socket.socket | None = None
+        self._descriptor = -1
+
+    def start(self) -> None:
+        """Connect and send; `done` may be called before this returns."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._socket = made = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
+        made.setblocking(False)
         # By number: for each socket it does not know yet, the selector would spell out the object.
-        self._descriptor = self._socket.fileno()
-        self._connect(address)
-
-    def close(self) -> None:
-        """Let go of the connection; an outcome that has not come is cancelled."""
-        if self._reading:
-            self._loop.remove_reader(self._descriptor)
-            self._reading = False
-        self._stop_writing()
-        self._socket.close()
-        # The parser holds its exchange: without this, memory would wait for the cycle collector.
-        self._parser = None
-        if not self.outcome.cancel() and not self.outcome.cancelled():
-            self.outcome.exception()
-
-    def fail(self, error: ExchangeFailed | None = None) -> None:
-        """End the exchange before its answer: with `error`, or because its server has gone."""
-        if error is None:
-            self._fail("the server has gone")
-        else:
-            self._settle(error)
-
-    def _connect(self, address: Address) -> None:
+        self._descriptor = made.fileno()
         try:
-            self._socket.connect(address)
+            made.connect(self._address)
         except BlockingIOError:
-            if isinstance(address, str):
+            if isinstance(self._address, str):
                 # A Unix socket connects at once or says that its backlog is full.
                 self._fail("its queue of connections is full", sent=False)
             else:
@@ -123,8 +117,25 @@ class Exchange:
         else:
             self._send()
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._done = None
+        if self._reading:
+            self._loop.remove_reader(self._descriptor)
+            self._reading = False
+        self._stop_writing()
+        if self._socket is not None:
+            self._socket.close()
+        # The parser holds its exchange: without this, memory would wait for the cycle collector.
+        self._parser = None
+
+    def fail(self) -> None:
+        """End the exchange before its answer: its server has gone."""
+        self._fail("the server has gone")
+
     def _connected(self) -> None:
         self._stop_writing()
+        assert self._socket is not None
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             self._fail(f"cannot connect: error {error}", sent=False)
@@ -132,6 +143,7 @@ class Exchange:
             self._send()
 
     def _send(self) -> None:
+        assert self._socket is not None
         try:
             sent = self._socket.send(self._rest)
         except BlockingIOError:
@@ -151,6 +163,8 @@ class Exchange:
             self._stop_writing()
 
     def _receive(self) -> None:
+        assert self._socket is not None
+        assert self._parser is not None
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:
@@ -160,26 +174,33 @@ class Exchange:
             return
         if not data:
             if self._status and not self._framed:
-                self._complete()
+                self._end(Answer(self._status, self._headers, b"".join(self._body)))
             else:
                 self._fail("the connection was closed before the answer was whole")
-            return
-        if self._parser is None or self.outcome.done():
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(f"the answer is not HTTP: {error}", begun=True)
+            if self._answer is None and self._error is None:
+                self._fail(f"the answer is not HTTP: {error}", begun=True)
+                return
+        if self._error is not None:
+            self._end(self._error)
+        elif self._answer is not None:
+            self._end(self._answer)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header from the parser."""
-        self._headers.append((name, value))
-        if not self._framed and name.lower() in (b"content-length", b"transfer-encoding"):
-            self._framed = True
+        """Take a header from the parser; trailers, and what follows the answer, are not part of it."""
+        if not self._status:
+            self._headers.append((name, value))
+            if not self._framed and name.lower() in (b"content-length", b"transfer-encoding"):
+                self._framed = True
 
     def on_headers_complete(self) -> None:
         """Take the status, and forget interim (1xx) answers."""
-        status = self._parser.get_status_code() if self._parser else 0
+        if self._status or self._parser is None:
+            return
+        status = self._parser.get_status_code()
         if status >= 200:
             self._status = status
         else:
@@ -188,35 +209,29 @@ class Exchange:
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body from the parser."""
-        self._size += len(data)
-        if self._size > self._limit:
-            self._settle(AnswerTooLarge(f"the answer is over {self._limit} bytes", sent=True, begun=True))
-        else:
+        if self._answer is None and self._error is None:
             self._body.append(data)
+            self._size += len(data)
+            if self._size > self._limit:
+                self._error = AnswerTooLarge(f"the answer is over {self._limit} bytes", sent=True, begun=True)
 
     def on_message_complete(self) -> None:
         """Finish, unless the message was an interim one."""
-        if self._status:
-            self._complete()
-
-    def _complete(self) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(Answer(self._status, self._headers, b"".join(self._body)))
+        if self._status and self._answer is None:
+            self._answer = Answer(self._status, self._headers, b"".join(self._body))
 
     def _fail(self, message: str, *, sent: bool = True, begun: bool | None = None) -> None:
-        self._settle(ExchangeFailed(message, sent=sent, begun=bool(self._status) if begun is None else begun))
+        self._end(ExchangeFailed(message, sent=sent, begun=bool(self._status) if begun is None else begun))
 
-    def _settle(self, error: ExchangeFailed) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(error)
-        if self._reading:
-            self._loop.remove_reader(self._descriptor)
-            self._reading = False
-        self._stop_writing()
+    def _end(self, outcome: Answer | ExchangeFailed) -> None:
+        done = self._done
+        self.close()
+        if done is not None:
+            done(outcome)
 
-    def _start_writing(self, callback: object) -> None:
+    def _start_writing(self, callback: Callable[[], None]) -> None:
         self._writing = True
-        self._loop.add_writer(self._descriptor, callback)  # type: ignore[arg-type]
+        self._loop.add_writer(self._descriptor, callback)
 
     def _stop_writing(self) -> None:
         if self._writing:
@@ -229,7 +244,7 @@ def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], 
 
     `headers` must hold neither Host, Connection, Content-Length nor Transfer-Encoding.
     """
-    head = [f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode("ascii")]
+    head = [f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode("latin-1")]
     head.extend(b"%b: %b\r\n" % header for header in headers)
     head.append(b"Content-Length: %d\r\n\r\n" % len(body))
     head.append(body)
@@ -238,9 +253,20 @@ def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], 
 
 async def ask(address: Address, target: str, timeout: float) -> Answer:
     """GET `target` and give the answer; raise ExchangeFailed, or TimeoutError after `timeout` seconds."""
-    exchange = Exchange(address, request_bytes("GET", target, [], b""), _CHUNK)
+    outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def done(came: Answer | ExchangeFailed) -> None:
+        if outcome.done():
+            return
+        if isinstance(came, Answer):
+            outcome.set_result(came)
+        else:
+            outcome.set_exception(came)
+
+    exchange = Exchange(address, request_bytes("GET", target, [], b""), _CHUNK, done)
     try:
+        exchange.start()
         async with asyncio.timeout(timeout):
-            return await exchange.outcome
+            return await outcome
     finally:
         exchange.close()

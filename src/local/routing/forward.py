@@ -13,135 +13,154 @@ process is saved. One repeat only, so that a request which kills its server take
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from local.routing.backend import Backend, Upstream
 from local.routing.exchange import Answer, AnswerTooLarge, Exchange, ExchangeFailed
 from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal
 
-_SOON_SECONDS = 0.05
 _UNREACHED_TRIES = 3
 
 
-class TimedOut(ExchangeFailed):
-    """The request timeout passed first."""
+class Forwarding:
+    """One request on its way: `done` is called once with its reply, at the request timeout at the latest.
 
-
-class ClientLeft(ExchangeFailed):
-    """The client hung up: nobody waits for the answer."""
-
-
-@dataclass(slots=True)
-class Patience:
-    """How long a request may take, and how to notice that its client has left.
-
-    Watching the client costs a task, which a request that is answered within 50 ms never pays.
+    It is made of callbacks, not of a coroutine: each wait of a task costs a turn of the event loop, which is a
+    third of what the router takes for a request.
     """
 
-    deadline: float
-    left: Callable[[], Awaitable[None]] | None = None
-    timer: asyncio.TimerHandle | None = None
-    watcher: asyncio.Task[None] | None = None
+    __slots__ = (
+        "_admitted",
+        "_backend",
+        "_deadline",
+        "_done",
+        "_exchange",
+        "_failed",
+        "_loop",
+        "_queued",
+        "_repeated",
+        "_request",
+        "_timer",
+        "_tries",
+        "_upstream",
+    )
 
-    async def outcome(self, exchange: Exchange) -> Answer:
-        """Wait for the answer; raise TimedOut or ClientLeft if that comes first."""
-        loop = asyncio.get_running_loop()
-        soon = min(loop.time() + _SOON_SECONDS, self.deadline) if self.left else self.deadline
-        self.timer = loop.call_at(soon, self._look, loop, exchange)
-        try:
-            return await exchange.outcome
-        finally:
-            self.timer.cancel()
-            if self.watcher:
-                self.watcher.cancel()
-                self.watcher = None
+    def __init__(self, backend: Backend, request: bytes, done: Callable[[Reply], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._backend = backend
+        self._request = request
+        self._done = done
+        self._deadline = self._loop.time() + backend.limits.request_timeout_ms / 1000
+        self._timer: asyncio.TimerHandle | None = None
+        self._queued: asyncio.TimerHandle | None = None
+        self._upstream: Upstream | None = None
+        self._exchange: Exchange | None = None
+        self._failed: Upstream | None = None
+        self._admitted = False
+        self._repeated = False
+        self._tries = 0
 
-    def _look(self, loop: asyncio.AbstractEventLoop, exchange: Exchange) -> None:
-        if loop.time() >= self.deadline:
-            exchange.fail(TimedOut("the request timeout passed", sent=True))
-            return
-        self.timer = loop.call_at(self.deadline, self._look, loop, exchange)
-        if self.left and self.watcher is None:
-            self.watcher = loop.create_task(self._watch(self.left, exchange))
+    def start(self, pause: float = 0.0, instead: Reply | None = None) -> None:
+        """Begin, `pause` seconds from now, which count towards the timeout; `instead` is then all there is of it.
 
-    @staticmethod
-    async def _watch(left: Callable[[], Awaitable[None]], exchange: Exchange) -> None:
-        await left()
-        exchange.fail(ClientLeft("the client has left", sent=True))
-
-
-async def forward(backend: Backend, request: bytes, patience: Patience) -> Reply:
-    """Score `request` on the deployment. Raises ClientLeft; every other failure is a reply."""
-    if backend.pending >= backend.admitted:
-        return refusal(
-            429,
-            "TooManyPendingRequests",
-            f"The deployment has {backend.pending} requests pending, and admits no more: "
-            "2 * max_concurrent_requests_per_instance * instances.",
-            reason="too_many_pending_request",
-        )
-    backend.pending += 1
-    try:
-        return await _attempts(backend, request, patience)
-    except TimedOut:
-        return refusal(
-            408,
-            "RequestTimeout",
-            f"The model did not answer within request_timeout_ms ({backend.limits.request_timeout_ms}).",
-            reason="response_timeout",
-        )
-    except AnswerTooLarge:
-        return refusal(
-            424,
-            "ResponsePayloadTooLarge",
-            f"The container's answer is over {PAYLOAD_LIMIT} bytes.",
-            reason="response_payload_too_large",
-            model_status=200,
-        )
-    finally:
-        backend.pending -= 1
-
-
-async def _attempts(backend: Backend, request: bytes, patience: Patience) -> Reply:
-    failed: Upstream | None = None
-    repeated = False
-    for _ in range(_UNREACHED_TRIES):
-        upstream = backend.pick(failed) or await _wait(backend, patience)
-        if upstream is None:
-            return _broken("No instance of the deployment is up.", "model_not_ready")
-        exchange = upstream.begin(request, PAYLOAD_LIMIT)
-        try:
-            answer = await patience.outcome(exchange)
-        except (TimedOut, ClientLeft, AnswerTooLarge):
-            raise
-        except ExchangeFailed as error:
-            if error.begun or (error.sent and repeated):
-                return _broken(f"The container broke off: {error}.")
-            repeated = repeated or error.sent
-            failed = upstream
+        `done` may be called before this returns.
+        """
+        begin = self._loop.time() + pause
+        if begin >= self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._late)
+        elif pause:
+            self._timer = self._loop.call_at(begin, self._begin, instead)
         else:
-            return Reply.of(answer)
-        finally:
-            upstream.end(exchange)
-    return _broken("The container cannot be reached.", "model_not_ready")
+            self._begin(instead)
 
+    def cancel(self) -> None:
+        """Give up: nobody waits for the reply. `done` is not called any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._dequeue()
+        self._end_exchange()
+        if self._admitted:
+            self._admitted = False
+            self._backend.pending -= 1
 
-async def _wait(backend: Backend, patience: Patience) -> Upstream | None:
-    loop = asyncio.get_running_loop()
-    queue = backend.limits.max_queue_wait_ms / 1000
-    upstream = await backend.wait(min(queue, patience.deadline - loop.time()))
-    if upstream is None and loop.time() >= patience.deadline:
-        raise TimedOut("the request timeout passed", sent=False)
-    return upstream
+    def _begin(self, instead: Reply | None) -> None:
+        backend = self._backend
+        if instead is not None:
+            self._end(instead)
+        elif backend.pending >= backend.admitted:
+            message = (
+                f"The deployment has {backend.pending} requests pending, and admits no more: "
+                "2 * max_concurrent_requests_per_instance * instances."
+            )
+            self._end(refusal(429, "TooManyPendingRequests", message, reason="too_many_pending_request"))
+        else:
+            backend.pending += 1
+            self._admitted = True
+            self._timer = self._loop.call_at(self._deadline, self._late)
+            self._attempt()
+
+    def _attempt(self) -> None:
+        if self._tries == _UNREACHED_TRIES:
+            self._end(_broken("The container cannot be reached.", "model_not_ready"))
+            return
+        self._tries += 1
+        upstream = self._backend.pick(self._failed)
+        if upstream is not None:
+            self._send(upstream)
+        else:
+            self._backend.watch(self._woken)
+            self._queued = self._loop.call_later(self._backend.limits.max_queue_wait_ms / 1000, self._gave_up)
+
+    def _send(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._exchange = upstream.begin(self._request, PAYLOAD_LIMIT, self._came)
+        self._exchange.start()
+
+    def _came(self, outcome: Answer | ExchangeFailed) -> None:
+        upstream = self._upstream
+        self._end_exchange()
+        if isinstance(outcome, Answer):
+            self._end(Reply.of(outcome))
+        elif isinstance(outcome, AnswerTooLarge):
+            message = f"The container's answer is over {PAYLOAD_LIMIT} bytes."
+            self._end(
+                refusal(424, "ResponsePayloadTooLarge", message, reason="response_payload_too_large", model_status=200)
+            )
+        elif outcome.begun or (outcome.sent and self._repeated):
+            self._end(_broken(f"The container broke off: {outcome}."))
+        else:
+            self._repeated = self._repeated or outcome.sent
+            self._failed = upstream
+            self._attempt()
+
+    def _woken(self) -> None:
+        upstream = self._backend.pick(self._failed)
+        if upstream is not None:
+            self._dequeue()
+            self._send(upstream)
+
+    def _gave_up(self) -> None:
+        self._end(_broken("No instance of the deployment is up.", "model_not_ready"))
+
+    def _late(self) -> None:
+        message = f"The model did not answer within request_timeout_ms ({self._backend.limits.request_timeout_ms})."
+        self._end(refusal(408, "RequestTimeout", message, reason="response_timeout"))
+
+    def _dequeue(self) -> None:
+        if self._queued is not None:
+            self._queued.cancel()
+            self._queued = None
+            self._backend.unwatch(self._woken)
+
+    def _end_exchange(self) -> None:
+        if self._exchange is not None and self._upstream is not None:
+            self._upstream.end(self._exchange)
+            self._exchange = self._upstream = None
+
+    def _end(self, reply: Reply) -> None:
+        self.cancel()
+        self._done(reply)
 
 
 def _broken(message: str, reason: str = "model_error") -> Reply:
     return refusal(424, "ModelError", message, reason=reason, model_status=503)
-
-
-async def pause(seconds: float, patience: Patience) -> bool:
-    """Sleep on behalf of a fault; False if the request's deadline came first."""
-    left = patience.deadline - asyncio.get_running_loop().time()
-    await asyncio.sleep(max(0.0, min(seconds, left)))
-    return seconds < left

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
 
 from local.routing.exchange import Answer
 
@@ -27,6 +29,18 @@ class Reply:
     body: bytes
     model_status: int | None = None
 
+    def spell(self, *, date: bytes, keep: bool, bodiless: bool) -> bytes:
+        """Spell the whole answer; `keep` the connection or say that it ends, `bodiless` as to HEAD."""
+        lines = [_status_line(self.status), b"date: ", date, b"\r\n"]
+        for name, value in self.headers:
+            lines += (name, b": ", value, b"\r\n")
+        if not keep:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"content-length: %d\r\n\r\n" % len(self.body))
+        if not bodiless:
+            lines.append(self.body)
+        return b"".join(lines)
+
     @classmethod
     def of(cls, answer: Answer) -> Reply:
         """Pass the container's answer on: as it is if it is a 200, else as a 424 that names its status."""
@@ -36,6 +50,11 @@ class Reply:
         headers.append((b"ms-azureml-model-error-statuscode", str(answer.status).encode()))
         headers.append((b"ms-azureml-model-error-reason", b"model_error"))
         return cls(424, headers, answer.body, answer.status)
+
+
+@cache
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
 
 
 def refusal(
@@ -52,7 +71,5 @@ def refusal(
 
 
 def too_large() -> Reply:
-    """Refuse a request body over the limit, and hang up instead of reading the rest of it."""
-    reply = refusal(413, "PayloadTooLarge", f"The request is over {PAYLOAD_LIMIT} bytes.")
-    reply.headers.append((b"connection", b"close"))
-    return reply
+    """Refuse a request body over the limit; who sends it must not read on."""
+    return refusal(413, "PayloadTooLarge", f"The request is over {PAYLOAD_LIMIT} bytes.")

@@ -1,22 +1,19 @@
 """The scoring front: authenticates, splits, mirrors, forwards and counts.
 
-An ASGI application for `/{endpoint}/score` (and `/{endpoint}/`, `/{endpoint}/swagger.json`), which stands where
-the front of a managed endpoint stands on Azure. A change of route takes effect between two requests: each
-request reads the table once.
+It judges and sends what `door` has read of `/{endpoint}/score` (and `/{endpoint}/`, `/{endpoint}/swagger.json`),
+and stands where the front of a managed endpoint stands on Azure. A change of route takes effect between two
+requests: each request reads the table once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-
-from starlette.types import Receive, Scope, Send
+from collections.abc import Callable
 
 from local.routing.backend import Backend
 from local.routing.calls import CLIENT_REQUEST_ID, PIN, Call
-from local.routing.forward import ClientLeft, Patience, forward, pause
+from local.routing.forward import Forwarding
 from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal, too_large
 from local.routing.routes import EndpointRoute, Fault, Route
 from local.routing.telemetry import Telemetry
@@ -28,7 +25,7 @@ _MIRRORED_AT_ONCE = 64
 
 
 class Router:
-    """The ASGI application and its table of endpoints, deployments and faults."""
+    """The table of endpoints, deployments and faults, and what becomes of a request by it."""
 
     def __init__(self, telemetry: Telemetry | None = None, draw: Callable[[], float] | None = None) -> None:
         """`draw` gives a number from [0, 1) for each choice; by default a generator seeded by the system."""
@@ -37,7 +34,7 @@ class Router:
         self._routes: dict[str, Route] = {}
         self._backends: dict[tuple[str, str], Backend] = {}
         self._faults: dict[tuple[str, str], Fault] = {}
-        self._mirrored: set[asyncio.Task[None]] = set()
+        self._mirrored: set[Forwarding] = set()
 
     def set_endpoint(self, route: EndpointRoute) -> None:
         """Add or replace an endpoint. Requests that have begun go on as they were."""
@@ -69,62 +66,12 @@ class Router:
 
     async def close(self) -> None:
         """Give up the mirrored requests that are still on their way."""
-        for task in tuple(self._mirrored):
-            task.cancel()
-        await asyncio.gather(*self._mirrored, return_exceptions=True)
+        for copy in self._mirrored:
+            copy.cancel()
+        self._mirrored.clear()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"the router serves http, not {scope['type']}")
-        started = time.perf_counter()
-        call = Call.of(scope)
-        try:
-            reply, deployment, session = await self._answer(call, receive)
-        except ClientLeft:
-            return
-        if call.endpoint in self._routes:
-            seconds = time.perf_counter() - started
-            self.telemetry.record(call.endpoint, deployment, reply.status, reply.model_status, seconds)
-        headers = reply.headers
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-        headers.append((b"x-request-id", call.request_id))
-        headers.append((b"x-ms-request-id", call.client_request_id or call.request_id))
-        if call.client_request_id:
-            headers.append((CLIENT_REQUEST_ID, call.client_request_id))
-        if deployment:
-            headers.append((PIN, deployment.encode()))
-            headers.append((b"azureml-model-session", session.encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
-
-    async def _answer(self, call: Call, receive: Receive) -> tuple[Reply, str, str]:
-        """Give the reply, and the deployment and session that it came from ("" if none)."""
-        refused = self._refuse(call)
-        if refused is not None:
-            return refused, "", ""
-        body = await call.read_body(receive)
-        if isinstance(body, Reply):
-            return body, "", ""
-        # Looked up after the body has come, so that a slow sender is routed by the present table.
-        route = self._routes.get(call.endpoint)
-        if route is None:
-            return _no_endpoint(call.endpoint), "", ""
-        name = call.pin if call.pin is not None else route.traffic.choose(self._draw())
-        backend = self._backends.get((route.name, name)) if name is not None else None
-        if name is None or backend is None:
-            return _no_deployment(call), "", ""
-        request = call.request(body)
-        if call.pin is None and route.mirror is not None and self._draw() < route.mirror[1]:
-            self._mirror(route.name, route.mirror[0], request)
-
-        async def left() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-
-        return await self._score(route.name, name, backend, request, left), name, backend.session
-
-    def _refuse(self, call: Call) -> Reply | None:
+    def refuse(self, call: Call) -> Reply | None:
+        """Judge a request by its head; None lets it pass."""
         methods = _METHODS.get(call.operation)
         route = self._routes.get(call.endpoint)
         if methods is None or route is None:
@@ -139,37 +86,73 @@ class Router:
             return reply
         return too_large() if call.length > PAYLOAD_LIMIT else None
 
-    async def _score(
-        self,
-        endpoint: str,
-        name: str,
-        backend: Backend,
-        request: bytes,
-        left: Callable[[], Awaitable[None]] | None = None,
-    ) -> Reply:
-        timeout = backend.limits.request_timeout_ms / 1000
-        patience = Patience(asyncio.get_running_loop().time() + timeout, left)
+    def take(self, call: Call, body: bytes, done: Callable[[Reply], None]) -> Forwarding | None:
+        """Send a request that `refuse` let pass on its way; None if it has no way to go.
+
+        `done` gets its sealed reply, perhaps before this returns.
+        """
+        # Looked up after the body has come, so that a slow sender is routed by the present table.
+        route = self._routes.get(call.endpoint)
+        if route is None:
+            done(self.seal(call, _no_endpoint(call.endpoint)))
+            return None
+        name = call.pin if call.pin is not None else route.traffic.choose(self._draw())
+        backend = self._backends.get((route.name, name)) if name is not None else None
+        if name is None or backend is None:
+            done(self.seal(call, _no_deployment(call)))
+            return None
+        request = call.request(body)
+        if call.pin is None and route.mirror is not None and self._draw() < route.mirror[1]:
+            self._mirror(route.name, route.mirror[0], request)
+        session = backend.session
+
+        def came(reply: Reply) -> None:
+            done(self.seal(call, reply, name, session))
+
+        forwarding = Forwarding(backend, request, came)
+        self._start(forwarding, route.name, name)
+        return forwarding
+
+    def seal(self, call: Call, reply: Reply, deployment: str = "", session: str = "") -> Reply:
+        """Count the reply to a call, and put on it where it comes from."""
+        if call.endpoint in self._routes:
+            seconds = time.perf_counter() - call.started
+            self.telemetry.record(call.endpoint, deployment, reply.status, reply.model_status, seconds)
+        headers = reply.headers
+        headers.append((b"x-request-id", call.request_id))
+        headers.append((b"x-ms-request-id", call.client_request_id or call.request_id))
+        if call.client_request_id:
+            headers.append((CLIENT_REQUEST_ID, call.client_request_id))
+        if deployment:
+            headers.append((PIN, deployment.encode()))
+            headers.append((b"azureml-model-session", session.encode()))
+        return reply
+
+    def _start(self, forwarding: Forwarding, endpoint: str, name: str) -> None:
         fault = self._faults.get((endpoint, name))
-        if fault is not None and self._draw() < fault.share:
-            in_time = await pause(fault.delay_ms / 1000, patience)
-            if in_time and fault.status is not None and fault.status != 200:
-                message = f"A fault that was set on deployment '{name}'."
-                return refusal(424, "ModelError", message, reason="model_error", model_status=fault.status)
-        return await forward(backend, request, patience)
+        if fault is None or self._draw() >= fault.share:
+            forwarding.start()
+            return
+        instead = None
+        if fault.status is not None and fault.status != 200:
+            message = f"A fault that was set on deployment '{name}'."
+            instead = refusal(424, "ModelError", message, reason="model_error", model_status=fault.status)
+        forwarding.start(fault.delay_ms / 1000, instead)
 
     def _mirror(self, endpoint: str, name: str, request: bytes) -> None:
         backend = self._backends.get((endpoint, name))
-        if backend is not None and len(self._mirrored) < _MIRRORED_AT_ONCE:
-            work = self._score_mirrored(endpoint, name, backend, request)
-            task = asyncio.get_running_loop().create_task(work)
-            self._mirrored.add(task)
-            task.add_done_callback(self._mirrored.discard)
-
-    async def _score_mirrored(self, endpoint: str, name: str, backend: Backend, request: bytes) -> None:
+        if backend is None or len(self._mirrored) >= _MIRRORED_AT_ONCE:
+            return
         started = time.perf_counter()
-        reply = await self._score(endpoint, name, backend, request)
-        seconds = time.perf_counter() - started
-        self.telemetry.record(endpoint, name, reply.status, reply.model_status, seconds)
+
+        def came(reply: Reply) -> None:
+            self._mirrored.discard(copy)
+            seconds = time.perf_counter() - started
+            self.telemetry.record(endpoint, name, reply.status, reply.model_status, seconds)
+
+        copy = Forwarding(backend, request, came)
+        self._mirrored.add(copy)
+        self._start(copy, endpoint, name)
 
 
 def _no_endpoint(name: str) -> Reply:

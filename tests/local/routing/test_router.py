@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from typing import Any
 
-import pytest
 from upstreams import KEY, Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
 
 from local.routing.router import EndpointRoute, Router
@@ -242,17 +240,14 @@ def test_liveness_and_swagger_are_passed_on() -> None:
     run(scenario())
 
 
-def test_the_router_speaks_http_only() -> None:
-    """Another protocol than HTTP is refused by name."""
+def test_the_router_speaks_http_1_1_only() -> None:
+    """An upgrade to another protocol is refused by name, and nothing reaches the model."""
 
     async def scenario() -> None:
-        async def nothing() -> dict[str, Any]:
-            return {}
-
-        async def nowhere(_: Any) -> None:
-            return None
-
-        with pytest.raises(RuntimeError, match="not websocket"):
-            await Router()({"type": "websocket"}, nothing, nowhere)
+        fake = Fake()
+        async with one(fake) as (_, client, _):
+            got = await client.score(connection="upgrade", upgrade="websocket")
+            assert (got.status, got.code, got.headers["connection"]) == (400, "UpgradeRefused", "close")
+            assert fake.requests == []
 
     run(scenario())

@@ -1,0 +1,274 @@
+"""The scoring front's own HTTP: one connection of a client, its requests in, its answers out, in their order.
+
+A protocol of our own on httptools: an application behind uvicorn costs a task, an event and a dictionary or two for
+each request, and two writes for each answer, which is more than all the rest that the router does.
+
+What a client may do is bounded: a head of 64 KiB, a body of 1.5 MB (and not eight times that in chunks and trailers),
+60 s for a request to arrive whole, 75 s of silence between two. Requests may come before the earlier ones are
+answered; they wait, the connection is read no further meanwhile, and none begins while the client does not take its
+answers. A client that closes its side has left, and what is done for it ends: a half-closed connection cannot be told
+from a closed one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from local.routing.calls import Call
+from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal, too_large
+
+if TYPE_CHECKING:
+    from local.routing.forward import Forwarding
+    from local.routing.front import Front
+
+HEAD_LIMIT = 64 << 10
+ARRIVAL_SECONDS = 60.0
+IDLE_SECONDS = 75.0
+_MESSAGE_LIMIT = HEAD_LIMIT + 8 * PAYLOAD_LIMIT
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 4 << 20
+
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Arrival:
+    """A request as far as it has come in; `reply` is there early for one that is refused."""
+
+    __slots__ = ("bodiless", "body", "call", "judged", "keep", "reply", "size", "whole")
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+        self.reply: Reply | None = None
+        self.body: list[bytes] = []
+        self.size = 0
+        self.judged = False
+        self.whole = False
+        self.keep = True
+        self.bodiless = False
+
+    def refuse(self, reply: Reply) -> None:
+        """Answer so, without reading on."""
+        self.reply = self.reply or reply
+        self.keep = False
+
+
+class Door(asyncio.BufferedProtocol):
+    """One client's connection."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        # Of the message that is being read, the bytes after those it began in.
+        self._raw = 0
+        self._deaf = False
+        # The first one is being answered; the last one may still be coming in.
+        self._arrivals: deque[Arrival] = deque()
+        self._answering = False
+        self._forwarding: Forwarding | None = None
+        self._stalled = False
+        self._paused = False
+        self._since = self._loop.time()
+        self._idle = self._loop.call_later(IDLE_SECONDS, self._look)
+        self._slow: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._front.doors.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Give up what is done for the client."""
+        self._front.left(self)
+        self._idle.cancel()
+        if self._slow is not None:
+            self._slow.cancel()
+        if self._forwarding is not None:
+            self._forwarding.cancel()
+        self._arrivals.clear()
+        # It holds this door: without this, memory would wait for the cycle collector.
+        del self._parser
+
+    def finish(self) -> None:
+        """Hang up when what has begun is answered."""
+        if not self._arrivals:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up now."""
+        self._transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Give the place for what comes next: one for all doors, for it is read at once."""
+        return self._front.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Read on."""
+        arrivals = self._arrivals
+        self._raw += nbytes
+        if not self._deaf:
+            try:
+                self._parser.feed_data(self._front.buffer[:nbytes])
+            except httptools.HttpParserUpgrade:
+                self._deaf = True
+            except httptools.HttpParserError as error:
+                self._deaf = True
+                self._last().refuse(refusal(400, "BadRequest", f"This is not HTTP as it should be: {error}."))
+        elif self._raw > _LINGER_BYTES:
+            self.abort()
+            return
+        if arrivals and not arrivals[-1].whole:
+            self._check_size(arrivals[-1])
+        self._advance()
+        if len(arrivals) > 1 and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target = b""
+        self._headers = []
+        self._raw = 0
+        self._arrivals.append(Arrival())
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers are not looked at."""
+        if self._arrivals[-1].call is None:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        arrival, parser = self._arrivals[-1], self._parser
+        method = parser.get_method().decode("ascii")
+        arrival.bodiless = method == "HEAD"
+        arrival.keep = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        arrival.call = Call.of(method, self._target, self._headers)
+        if parser.should_upgrade():
+            # The parser takes what follows for another protocol's, and a body with it.
+            arrival.refuse(refusal(400, "UpgradeRefused", "This address speaks HTTP/1.1 only."))
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        arrival = self._arrivals[-1]
+        arrival.size += len(body)
+        if arrival.reply is None:
+            arrival.body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        arrival = self._arrivals[-1]
+        arrival.whole = True
+        if arrival.size > PAYLOAD_LIMIT:
+            arrival.refuse(too_large())
+
+    def pause_writing(self) -> None:
+        """The client does not take its answers."""
+        self._stalled = True
+        self._since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._stalled = False
+        self._advance()
+
+    def _last(self) -> Arrival:
+        if not self._arrivals or self._arrivals[-1].whole:
+            self._arrivals.append(Arrival())
+        return self._arrivals[-1]
+
+    def _check_size(self, arrival: Arrival) -> None:
+        if arrival.call is None and self._raw > HEAD_LIMIT:
+            arrival.refuse(refusal(431, "HeadTooLarge", f"The head of the request is over {HEAD_LIMIT} bytes."))
+        elif arrival.size > PAYLOAD_LIMIT or self._raw > _MESSAGE_LIMIT:
+            arrival.refuse(too_large())
+
+    def _advance(self) -> None:
+        # A loop: a client may send a thousand small requests at once, and each may be answered at once.
+        arrivals = self._arrivals
+        while arrivals and not (self._answering or self._stalled or self._transport.is_closing()):
+            first = arrivals[0]
+            if first.call is not None and not first.judged and first.reply is None:
+                self._judge(first, first.call)
+            if first.reply is not None:
+                self._write(self._front.router.seal(first.call, first.reply) if first.call else first.reply)
+            elif first.call is not None and first.whole:
+                self._answering = True
+                self._forwarding = self._front.router.take(first.call, b"".join(first.body), self._answered)
+            else:
+                break
+        self._watch_arrival()
+
+    def _judge(self, first: Arrival, call: Call) -> None:
+        first.judged = True
+        first.reply = self._front.judge(call)
+        if not first.whole:
+            if first.reply is not None:
+                first.keep = False
+            elif call.expects:
+                self._transport.write(_CONTINUE)
+
+    def _answered(self, reply: Reply) -> None:
+        self._write(reply)
+        if self._arrivals:
+            self._loop.call_soon(self._advance)
+
+    def _write(self, reply: Reply) -> None:
+        first = self._arrivals.popleft()
+        self._answering = False
+        self._forwarding = None
+        self._since = self._loop.time()
+        keep = first.keep and not self._front.ending
+        self._transport.write(reply.spell(date=self._front.date(), keep=keep, bodiless=first.bodiless))
+        if not keep:
+            self._hang_up(first.whole)
+        elif self._paused and len(self._arrivals) < 2:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _hang_up(self, whole: bool) -> None:
+        self._arrivals.clear()
+        if whole and not self._deaf:
+            self._transport.close()
+            return
+        # Closed while the client still sends, the answer would be lost with what it sent.
+        self._deaf = True
+        self._raw = 0
+        self._transport.write_eof()
+        self._idle.cancel()
+        self._idle = self._loop.call_later(_LINGER_SECONDS, self.abort)
+
+    def _watch_arrival(self) -> None:
+        waits = len(self._arrivals) == 1 and not self._arrivals[0].whole
+        if waits and self._slow is None:
+            self._slow = self._loop.call_later(ARRIVAL_SECONDS, self._late)
+        elif not waits and self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+    def _late(self) -> None:
+        self._slow = None
+        message = f"The request was not whole after {ARRIVAL_SECONDS:.0f} s."
+        self._last().refuse(refusal(408, "RequestTimeout", message))
+        self._advance()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = now + IDLE_SECONDS
+        if self._stalled or not self._arrivals:
+            due = self._since + IDLE_SECONDS
+            if now >= due:
+                # What was not taken in all that time would hold the connection open.
+                self.abort()
+                return
+        self._idle = self._loop.call_at(due, self._look)
