@@ -1,7 +1,8 @@
 """All benches, one after the other: `PYTHONPATH=src python -m bench [--quick] [--only PART] [--peers FOLDER]`.
 
-A part that fails is said, in the page too, and the others go on. Only a whole run that is not quick writes the pages;
-with `--only` the part's figures take the places of those of the same names. Exit code 0, whatever the aims: a report.
+A part that fails is said, in the page too, and the others go on. A quick run writes nothing. With `--only` the part's
+figures take the places of those of the same names in the list, of which the page is made. Exit code 0, whatever the
+aims: a report.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from bench.figures import Figure, machine, put
 from bench.report import draw, page
 
 DOCS = stage.ROOT / "docs"
+FRONTS = ("haproxy", "nginx")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,11 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", metavar="PART", help="one part")
     options = parser.parse_args(argv)
     quick: bool = options.quick
+    said: list[str] = []
     parts: dict[str, Callable[[Path], list[Figure]]] = {
         "scoring": lambda folder: scoring.measure(folder, quick),
         "models": lambda folder: models.measure(folder, quick),
         "servers": lambda folder: servers.measure(folder, quick),
-        "rival_servers": lambda folder: rival_servers.measure(folder, quick, options.peers.resolve()),
+        "rival_servers": lambda folder: rival_servers.measure(folder, quick, options.peers.resolve(), said),
         "routing": lambda folder: routing.measure(folder, quick),
         "command_line": lambda folder: command_line.measure(folder, quick),
         "training": lambda folder: training.measure(folder, quick),
@@ -58,9 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.only and options.only not in parts:
         parser.error(f"there is no part {options.only}: {', '.join(parts)}")
     print(machine())
-    started = time.perf_counter()
     figures: list[Figure] = []
-    missing: list[str] = []
+    seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for name, measure in parts.items():
             if options.only not in (None, name):
@@ -70,27 +72,31 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found = measure(Path(folder))
             except Exception as error:  # whatever a part raises, the others are still worth having
                 traceback.print_exc()
-                missing.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+                reason = str(error).splitlines()[0] if str(error) else ""
+                said.append(f"Not measured: {name}: {type(error).__name__}: {reason}")
                 continue
+            finally:
+                seconds[name] = time.perf_counter() - began
             figures += found
-            print(f"\n{name}, {time.perf_counter() - began:.0f} s", flush=True)
+            print(f"\n{name}, {seconds[name]:.0f} s", flush=True)
             for figure in found:
                 held = "holds " if figure.holds else "MISSED"
                 print(f"  {held} {figure.ratio:8.2f}  {figure.value:10.4g} / {figure.reference:10.4g}  {figure.name}")
-    took = time.perf_counter() - started
-    if not options.peers.is_dir() and not options.only:
-        missing.append("the other servers of models: their environments were not there")
-    missing += [f"{name} is not on this machine" for name in ("haproxy", "nginx") if not routing.found(name)]
-    print(f"\n{sum(figure.holds for figure in figures)} of {len(figures)} aims hold, {took:.0f} s")
-    for text in missing:
-        print(f"not measured: {text}")
+    said += [f"Not measured: {name}: it is not on this machine." for name in FRONTS if not routing.found(name)]
+    print(
+        f"\n{sum(figure.holds for figure in figures)} of {len(figures)} aims hold, {sum(seconds.values()):.0f} s: ",
+        end="",
+    )
+    print(", ".join(f"{name} {lasted:.0f}" for name, lasted in seconds.items()))
+    for text in said:
+        print(text)
     if not quick:
         list_file = DOCS / "benchmarks.json"
         if options.only:
             figures = put(list_file, figures)
         else:
             list_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-        (DOCS / "benchmarks.md").write_text(page(figures, missing, took, not options.only))
+        (DOCS / "benchmarks.md").write_text(page(figures, said, seconds, not options.only))
         draw(figures, DOCS / "benchmarks.png")
     return 0
 

@@ -1,12 +1,14 @@
-"""Other servers of models beside Microsoft's with this project's script. `python -m bench.rival_servers PEERS`.
+"""Other servers of models beside Microsoft's with this project's script: `python -m bench --only rival_servers`.
 
-PEERS is a folder of environments, one for each of them (`nox -s bench` makes them). All serve the same graph with the
-same rows, one worker and one thread, as their manuals would have it; only ours checks each cell of a request.
+`--peers` names a folder of environments, one for each of them (`nox -s bench` makes them). All serve the same graph by
+onnxruntime with the same rows, one worker and one thread, with the switches that make them fastest for this; only ours
+checks each cell of a request. Before anything is timed, a peer's answers must be ours.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import shutil
 import statistics
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bench import stage
 from bench.figures import Figure, at_least
 from bench.load import Address, drive
@@ -101,8 +104,51 @@ def served(name: str, peer: Path, root: Path, folder: Path, request: bytes) -> I
         yield address
 
 
-def measure(folder: Path, quick: bool, peers: Path) -> list[Figure]:
-    """Measure requests a second of ours and of each peer that is there."""
+def answered(address: Address, request: bytes) -> list[float]:
+    """Return the probabilities in a server's answer, whichever form it gives them."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    link = http.client.HTTPConnection(*address, timeout=30)
+    link.request("POST", head.split(b" ")[1].decode(), body, {"Content-Type": "application/json"})
+    answer = json.load(link.getresponse())
+    link.close()
+    if "outputs" in answer:
+        answer = {"probabilities": answer["outputs"][0]["data"]}
+    found: list[float] = answer["probabilities" if "probabilities" in answer else "predictions"]
+    return found
+
+
+def version(peer: Path) -> str:
+    """Return the version of a peer in its environment. Raise CalledProcessError when it is not there."""
+    command = [str(peer / "bin" / "python"), "-c", f"import importlib.metadata as m; print(m.version({peer.name!r}))"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def beside(
+    ours: Address, theirs: Address, name: str, requests: dict[int, dict[str, bytes]], quick: bool
+) -> list[Figure]:
+    """Measure both in turn, after their answers were found to be the same."""
+    for count, spelled in requests.items():
+        expected = answered(ours, spelled["ours"])
+        if len(expected) != count or not np.allclose(expected, answered(theirs, spelled[name]), atol=1e-5):
+            raise ServerFailed("its answers are not those of the graph")
+    rounds, seconds = (3, 0.5) if quick else (5, 0.8)
+    figures = []
+    for count, spelled in requests.items():
+        rates: dict[str, list[float]] = {"ours": [], name: []}
+        for _ in range(rounds):
+            for each, address in (("ours", ours), (name, theirs)):
+                load = drive(address, spelled[each], CLIENTS, seconds)
+                if load.failed:
+                    raise ServerFailed(f"{load.failed} requests to {each} failed")
+                rates[each].append(load.rate)
+        found = {each: statistics.median(values) for each, values in rates.items()}
+        of = f"requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside {name}"
+        figures.append(at_least(f"inference server, {of}", found["ours"], found[name], 1.0))
+    return figures
+
+
+def measure(folder: Path, quick: bool, peers: Path, said: list[str]) -> list[Figure]:
+    """Measure requests a second of ours and of each peer; `said` gets their versions, and why one was not measured."""
     root = stage.trained(folder, "logistic")
     columns = json.loads((root / "model" / "signature.json").read_text())["columns"]
     graph = (
@@ -113,24 +159,26 @@ def measure(folder: Path, quick: bool, peers: Path) -> list[Figure]:
         count: {name: asked(name, *stage.rows(count, whole=True), graph) for name in ("ours", *PEERS)}
         for count in (1, 100)
     }
-    rounds, seconds = (3, 0.7) if quick else (5, 1.2)
-    figures = []
-    with contextlib.ExitStack() as stack:
-        ours, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", root, folder))
+    figures: list[Figure] = []
+    versions = []
+    with inference_server(stage.SCORE / "score.py", root, folder) as (ours, _):
         for name in PEERS:
-            if not (peers / name / "bin" / "python").exists():
-                print(f"{name} is not installed and was not measured")
-                continue
             try:
+                found = version(peers / name)
                 with served(name, peers / name, root, folder, requests[1][name]) as theirs:
-                    for count in (1, 100):
-                        rates: dict[str, list[float]] = {"ours": [], name: []}
-                        for _ in range(rounds):
-                            for each, address in (("ours", ours), (name, theirs)):
-                                rates[each].append(drive(address, requests[count][each], CLIENTS, seconds).rate)
-                        found = {each: statistics.median(values) for each, values in rates.items()}
-                        of = f"requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside {name}"
-                        figures.append(at_least(f"inference server, {of}", found["ours"], found[name], 1.0))
-            except (ServerFailed, subprocess.CalledProcessError, TimeoutError) as error:
-                print(f"{name} was not measured: {error}")
+                    figures += beside(ours, theirs, name, requests, quick)
+                versions.append(f"{name} {found}")
+            except FileNotFoundError:
+                said.append(f"Not measured: {name}: its environment was not made.")
+            except subprocess.CalledProcessError as error:
+                said.append(f"Not measured: {name}: {_last_line(str(error.stderr)) or error}")
+            except (ServerFailed, OSError, TimeoutError, ValueError, KeyError) as error:
+                said.append(f"Not measured: {name}: {_last_line(str(error))}")
+    if versions:
+        said.insert(0, f"Other servers: {', '.join(versions)}.")
     return figures
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""

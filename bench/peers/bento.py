@@ -16,6 +16,6 @@ class Flights:
         self.graph = Graph(Path(os.environ["BENCH_MODEL"]))
 
     @bentoml.api
-    def predict(self, input_data: dict[str, Any]) -> dict[str, Any]:
+    async def predict(self, input_data: dict[str, Any]) -> dict[str, Any]:
         """Score a table."""
         return {"probabilities": self.graph.rows(input_data["columns"], input_data["data"])}

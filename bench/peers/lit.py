@@ -29,5 +29,5 @@ class Api(litserve.LitAPI):  # type: ignore[misc, unused-ignore]
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Api(), accelerator="cpu", workers_per_device=1)
+    server = litserve.LitServer(Api(), accelerator="cpu", workers_per_device=1, fast_queue=True)
     server.run(host="127.0.0.1", port=int(sys.argv[1]), generate_client_file=False, log_level="warning")

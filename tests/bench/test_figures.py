@@ -40,11 +40,12 @@ def test_the_page_shows_every_figure_of_the_list() -> None:
     """Each stands in one section, and a missed aim says no."""
     figures = read(stage.ROOT / "docs" / "benchmarks.json")
     missed = at_most("run(), of a test", 3, 1, 2)
-    text = report.page([*figures, missed], ["nginx"], 60.0, True)
+    text = report.page([*figures, missed], ["Not measured: nginx: gone."], {"rival_servers": 60.0, "scale": 30.0}, True)
     for figure in figures:
         assert text.count(f"| {figure.name} |") == 1
     assert "| run(), of a test | 3.00 | 1.00 | 3.00 | at most 2 times the reference | **no** |" in text
-    assert "Not measured: nginx" in text
+    assert "\nNot measured: nginx: gone.\n" in text
+    assert "It took 1.5 minutes, in seconds: rival servers 60, scale 30." in text
 
 
 def test_the_median_leaves_one_slow_call_out() -> None:
