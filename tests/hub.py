@@ -20,9 +20,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 from house import ROOT, House, environment
 
+from local import launch
 from ops import status
 from ops.project import Project
 
@@ -182,6 +184,18 @@ class Hub:
     def traffic(self) -> dict[str, int]:
         """Return the share of each colour."""
         return {slot["slot"]: slot["traffic"] for slot in self.status()["slots"]}
+
+    def break_next(self, method: str, path: str, status: int) -> None:
+        """Have the workspace answer the next such call with this status."""
+        found = launch.find(self.state)
+        assert found is not None
+        requests.put(
+            f"{found.arm.rstrip('/')}/local/faults",
+            json={"control": [{"method": method, "path": path, "status": status}]},
+            headers={"Authorization": f"Bearer {found.token()}"},
+            verify=found.ca_bundle,
+            timeout=30,
+        ).raise_for_status()
 
     def approve(self) -> None:
         """Answer yes as the reviewer of the environment."""

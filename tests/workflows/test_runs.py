@@ -135,26 +135,25 @@ def release(hub: Hub, source: str, message: str) -> Run:
     return hub.dispatch(action="deploy", dry_run="false")
 
 
-def test_row_17_a_release_that_fails_its_test_is_put_back(hub: Hub) -> None:
-    """FLOW 17, FLOW 24: the job fails, the step for failures rolls back, blue keeps everything, green is marked."""
+def test_row_17_a_release_that_fails_its_test_gets_no_traffic(hub: Hub) -> None:
+    """FLOW 17: the job fails, and nothing is put back, since nothing was moved: blue keeps everything."""
     run = release(hub, (ROOT / "demo/broken/score.py").read_text(), "A broken release")
     steps = run.steps("endpoint")
     assert run.jobs == {"endpoint": "failure"}
     assert steps[DEPLOY] == "failure"
     assert run.outputs(DEPLOY)["result"] == "test-failed"
     assert "::error title=test-failed::" in run.said
-    assert steps[BACK] == "success", run.said
+    assert BACK not in steps
     assert hub.traffic() == {"blue": 100, "green": 0}
-    assert [slot["slot"] for slot in hub.status()["slots"] if slot["rolled_back"]] == ["green"]
 
 
-def test_row_24_a_shift_to_what_fails_its_test_is_put_back(hub: Hub) -> None:
-    """FLOW 24: the shift itself is done, the test after it fails, and blue has everything again."""
+def test_row_23_a_shift_to_what_fails_its_test_moves_nothing(hub: Hub) -> None:
+    """FLOW 23: the test comes before the shift, so that no client meets what fails."""
     run = hub.dispatch(action="shift", slot="green", percentage="10", dry_run="false")
     steps = run.steps("endpoint")
-    assert (steps["Shift"], steps["Test what was shifted to"], steps[BACK]) == ("success", "failure", "success"), (
-        run.said
-    )
+    assert steps["Test what is to be shifted to"] == "failure", run.said
+    assert "Shift" not in steps
+    assert BACK not in steps
     assert hub.traffic() == {"blue": 100, "green": 0}
 
 
@@ -205,6 +204,18 @@ def test_row_24_a_rollback_by_hand(hub: Hub) -> None:
     assert hub.traffic() == {"blue": 100, "green": 0}
 
 
+def test_a_deploy_that_could_not_begin_puts_nothing_back(hub: Hub) -> None:
+    """Green, the newest, is live again, and the workspace refuses the next deployment: green keeps its traffic."""
+    hub.dispatch(action="shift", slot="green", percentage="100", dry_run="false")
+    assert hub.traffic() == {"blue": 0, "green": 100}
+    hub.break_next("PUT", "deployments/blue$", status=400)
+    run = release(hub, "from good_score import init, run\n\n__all__ = ['init', 'run']\n# blue\n", "Not to be had")
+    assert run.outputs(DEPLOY)["result"] == "deployment-failed", run.said
+    assert BACK not in run.steps("endpoint")
+    assert hub.traffic() == {"blue": 0, "green": 100}
+    hub.dispatch(action="rollback", dry_run="false")
+
+
 def test_row_26_a_cleanup_by_hand(hub: Hub) -> None:
     """FLOW 26: the colour without traffic is gone."""
     run = hub.dispatch(action="cleanup", dry_run="false")
@@ -224,6 +235,19 @@ def test_row_24_the_way_back_does_not_wait_for_a_rollout(hub: Hub) -> None:
     assert rollout.jobs == {"endpoint": "failure"}, rollout.said
     assert rollout.outputs("Roll out")["result"] == "paused"
     assert BACK not in rollout.steps("endpoint")
+    assert hub.traffic() == {"blue": 100, "green": 0}
+
+
+def test_row_24_a_rollout_that_breaks_off_is_put_back(hub: Hub) -> None:
+    """FLOW 24: the workspace refuses a write in the midst of it; the step for failures rolls back."""
+    release(hub, "from good_score import init, run\n\n__all__ = ['init', 'run']\n# once more\n", "And one more")
+    slowly = {"INVOKE_ROLLOUT_BAKE_SECONDS": "600.0", "INVOKE_LOCAL_CHECKPOINT_SECONDS": "1.0"}
+    with hub.dispatched(slowly, action="rollout", dry_run="false") as rollout:
+        assert rollout.read_until(lambda record: "green 10 %" in str(record.get("msg"))), rollout.said
+        hub.break_next("PUT", "onlineEndpoints/flight-delays$", status=400)
+        rollout.finish()
+    assert rollout.outputs("Roll out")["result"] == "error", rollout.said
+    assert rollout.steps("endpoint")[BACK] == "success", rollout.said
     assert hub.traffic() == {"blue": 100, "green": 0}
 
 
