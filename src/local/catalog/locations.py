@@ -21,6 +21,8 @@ _ASSET_ID = re.compile(
     r"(?:azureml:)?/subscriptions/.*/(?P<kind>data|models)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.I
 )
 _ELSEWHERE = re.compile(r"(https?|wasbs?|abfss?|adl)://[^/]")
+_WEB = re.compile(r"https?://[^/]")
+_WASBS = re.compile(r"wasbs://(?P<container>[^@/]+)@(?P<host>[^/]+)/(?P<path>.+)")
 _ASSET_NAME = re.compile(r"azureml:(?P<name>[^:/@]+):(?P<version>[^:/@]+)")
 
 
@@ -60,7 +62,19 @@ class Locator:
             return self._of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
         if uri.startswith("https://"):
             return self._of_url(uri)
+        if _ELSEWHERE.match(uri):
+            raise Unsupported(f"files at {uri.split('?')[0]}: they lie elsewhere, not in this workspace")
         raise Invalid(f"The path {uri!r} is of no known form (azureml://datastores/NAME/paths/...)")
+
+    def web_address(self, uri: str) -> str | None:
+        """Return the web address that a uri, or the data asset that it names, stands for; None when it is none."""
+        if (match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri)) and (
+            document := self.store.get("data", match["name"], match["version"])
+        ):
+            uri = str(document.body["properties"].get("dataUri"))
+        if match := _WASBS.fullmatch(uri):
+            uri = f"https://{match['host']}/{match['container']}/{match['path']}"
+        return uri if _WEB.match(uri) and not uri.startswith(f"{self.place.control}/") else None
 
     def long_uri(self, uri: str, kind: str = "data") -> str:
         """Return the long datastore form, which is what the service stores and shows."""

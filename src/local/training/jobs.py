@@ -136,14 +136,20 @@ class Jobs:
             "distribution": None,
             "limits": None,
             "parameters": {},
-            "resources": {"instanceCount": 1, "instanceType": None, "properties": None, "shmSize": "2g"},
+            "resources": {
+                "instanceCount": 1,
+                "instanceType": None,
+                "properties": None,
+                "shmSize": "2g",
+                "dockerArgs": None,
+            },
         }
         properties = base | body["properties"]
         properties["status"] = body["status"]
         properties["properties"] = {"_azureml.ComputeTargetType": "local"} | (properties["properties"] or {})
         properties["outputs"] = {
             key: {"description": None, "mode": "ReadWriteMount", "uri": None} | (value or {})
-            for key, value in (properties["outputs"] or {}).items()
+            for key, value in (_outputs_of_all(document.name) | (properties["outputs"] or {})).items()
         }
         properties["services"] = {
             "Tracking": _service("Tracking", f"{self.place.control}/mlflow/v1.0{self.place.id}"),
@@ -186,19 +192,30 @@ class Jobs:
             for name in properties.get(group) or {}:
                 if not name.replace("_", "").isalnum() or not name.isascii():
                     raise Invalid(f"{name!r} is not a name for one of the job's {group}: letters, digits and _")
-        for value in (properties.get("inputs") or {}).values():
+        for name, value in (properties.get("inputs") or {}).items():
             if value and value.get("uri"):
-                model = "model" in str(value.get("jobInputType"))
-                self.locator.resolve(value["uri"], "models" if model else "data")
+                self._check_input(name, str(value["uri"]), str(value.get("jobInputType")))
         for group, name in command_line.referenced(properties["command"]):
             if name not in (properties.get(group) or {}):
                 raise Invalid(f"The command speaks of {group}.{name}, which the job does not declare")
+
+    def _check_input(self, name: str, uri: str, kind: str) -> None:
+        if self.locator.web_address(uri) is None:
+            self.locator.resolve(uri, "models" if "model" in kind else "data")
+        elif kind != "uri_file":
+            raise Invalid(f"Input {name}: a web address names one file, so its type is uri_file, not {kind}")
 
     def _check_environment(self, reference: str) -> None:
         # Curated environments live in a registry of the service: any name of theirs is taken as known.
         name, _, version = reference.partition("/environments/")[2].partition("/versions/")
         if version and not name.startswith("AzureML-") and self.store.get("environments", name, version) is None:
             raise NotFound("Environment", f"Environment with name: {name} and version: {version} not found.")
+
+
+def _outputs_of_all(job: str) -> Json:
+    """Return the output that a job has beside those that it declares: what it writes to ./outputs and ./logs."""
+    uri = f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{job}"
+    return {"default": {"jobOutputType": "uri_folder", "uri": uri}}
 
 
 def _service(kind: str, endpoint: str) -> Json:

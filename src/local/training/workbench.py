@@ -6,12 +6,14 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from local.catalog.assets import Assets
 from local.catalog.locations import Locator
 from local.errors import LocalError
 from local.storage.blobs import Blobs, safe_name
 from local.training import command as command_line
+from local.training import web
 from local.training.jobs import LOG_NAME, Jobs
 from local.training.tracking import Tracking
 from local.wire import durations
@@ -57,7 +59,9 @@ class Workbench:
         )
         if properties.get("codeId"):
             self.blobs.materialise(*self.jobs.code_location(properties["codeId"]), work)
-        inputs = {key: self._input(key, value or {}, folder) for key, value in (properties.get("inputs") or {}).items()}
+        inputs = {
+            key: self._input(name, key, value or {}, folder) for key, value in (properties.get("inputs") or {}).items()
+        }
         outputs = {
             key: self._output(key, value or {}, folder) for key, value in (properties.get("outputs") or {}).items()
         }
@@ -68,17 +72,23 @@ class Workbench:
         seconds = durations.seconds(limit) if limit else 0.0
         return line, self._environment(name, properties, work, inputs, outputs), seconds
 
-    def _input(self, name: str, declared: Json, folder: Path) -> str | None:
+    def _input(self, job: str, key: str, declared: Json, folder: Path) -> str | None:
         if declared.get("jobInputType") == "literal":
             return str(declared.get("value"))
         uri = declared.get("uri")
         if not uri:
             return None
+        address = self.locator.web_address(uri)
+        if address is not None:
+            leaf = safe_name(unquote(urlsplit(address).path).rstrip("/").split("/")[-1] or "data").name
+            target = folder / "inputs" / safe_name(key) / leaf
+            web.fetch(address, target, lambda: bool(self.jobs.get(job).body.get("cancel")))
+            return str(target)
         location = self.locator.resolve(uri, "models" if "model" in str(declared.get("jobInputType")) else "data")
         leaf = safe_name(location.path.split("/")[-1] or "data").name
-        target = folder / "inputs" / safe_name(name) / leaf
+        target = folder / "inputs" / safe_name(key) / leaf
         if self.blobs.materialise(location.container, location.path, target) == 0:
-            raise LocalError(f"Input {name}: there is nothing at {uri}")
+            raise LocalError(f"Input {key}: there is nothing at {uri}")
         return str(target)
 
     def _output(self, name: str, declared: Json, folder: Path) -> str:

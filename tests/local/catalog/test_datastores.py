@@ -81,9 +81,11 @@ def test_data_elsewhere_can_be_named_and_not_be_read(ml_client: Any, tmp_path: P
         Data(name="far", path="azureml://datastores/far/paths/a/", type="uri_folder")
     )
     assert there.path.endswith("/workspaces/local/datastores/far/paths/a/")
-    outside = ml_client.data.create_or_update(Data(name="web", path="https://example.org/a.csv", type="uri_file"))
-    assert outside.path == "https://example.org/a.csv"
-    for data, reason in ((there, "files in datastore far"), (outside, "is not in this workspace's storage")):
+    outside = ml_client.data.create_or_update(
+        Data(name="web", path="abfss://a@b.dfs.core.windows.net/c", type="uri_file")
+    )
+    assert outside.path == "abfss://a@b.dfs.core.windows.net/c"
+    for data, reason in ((there, "files in datastore far"), (outside, "they lie elsewhere")):
         job = command(
             command="ls ${{inputs.rows}}",
             inputs={"rows": Input(type=data.type, path=f"azureml:{data.name}:{data.version}")},
