@@ -115,7 +115,7 @@ class Datastores:
         return document
 
     def _render(self, name: str, properties: Json, system: Json) -> Json:
-        base: Json = {"description": None, "tags": {}, "properties": {}, "isDefault": name == OWN[0]}
+        base: Json = {"description": None, "tags": None, "properties": None, "isDefault": name == OWN[0]}
         return {
             "id": f"{self.place.id}/datastores/{name}",
             "name": name,

@@ -137,7 +137,7 @@ class Deployer:
 
 async def put_deployment(deployer: Deployer, call: Call) -> Reply:
     call.properties()
-    return await _put(deployer, call["endpoint"], call["name"], call.document())
+    return await _put(deployer, call["endpoint"], call["name"], call.document(), 201)
 
 
 async def patch_deployment(deployer: Deployer, call: Call) -> Reply:
@@ -146,13 +146,13 @@ async def patch_deployment(deployer: Deployer, call: Call) -> Reply:
     given = call.document()
     sku = old.body["sku"] | (given.get("sku") or {})
     tags = old.body["tags"] | (given.get("tags") or {})
-    return await _put(deployer, call["endpoint"], call["name"], old.body | {"sku": sku, "tags": tags})
+    return await _put(deployer, call["endpoint"], call["name"], old.body | {"sku": sku, "tags": tags}, 200)
 
 
-async def _put(deployer: Deployer, endpoint: str, name: str, body: Json) -> Reply:
-    document, operation, new = await to_thread(deployer.deployments.put, endpoint, name, body)
+async def _put(deployer: Deployer, endpoint: str, name: str, body: Json, status: int) -> Reply:
+    document, operation = await to_thread(deployer.deployments.put, endpoint, name, body)
     deployer.start(deployer.apply(document, operation))
-    return deployer.operations.created(operation, deployer.deployments.render(document), new)
+    return deployer.operations.goes_on(operation, deployer.deployments.render(document), status)
 
 
 async def delete_deployment(deployer: Deployer, call: Call) -> Reply:

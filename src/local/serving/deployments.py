@@ -43,8 +43,8 @@ class Deployments:
             raise NotFound("Deployment", f"Online deployment with name: {name} not found on endpoint {endpoint}.")
         return document
 
-    def put(self, endpoint: str, name: str, body: Json) -> tuple[Document, str, bool]:
-        """Accept a deployment, new or in place of the old one. Returns it, its operation, whether it is new."""
+    def put(self, endpoint: str, name: str, body: Json) -> tuple[Document, str]:
+        """Accept a deployment, new or in place of the old one. Returns it and its operation."""
         traffic.check_name("deployment", name)
         with self.store.transaction():
             self.endpoints.get(endpoint)
@@ -71,7 +71,7 @@ class Deployments:
                 },
                 mark=endpoint,
             )
-        return document, operation, old is None
+        return document, operation
 
     def change(self, document: Document, **changes: Any) -> Document:
         with self.store.transaction():

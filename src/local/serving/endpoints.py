@@ -41,8 +41,8 @@ class Endpoints:
     def deployments(self, name: str) -> list[Document]:
         return self.store.find("deployments", mark=name, newest_first=False)
 
-    def put(self, name: str, body: Json) -> tuple[Document, str, bool]:
-        """Create or replace an endpoint. Returns it, the operation, and whether it is new."""
+    def put(self, name: str, body: Json) -> tuple[Document, str]:
+        """Create or replace an endpoint. Returns it and the operation."""
         properties = {key: value for key, value in body["properties"].items() if value is not None}
         live, mirror = (properties.setdefault(key, {}) for key in ("traffic", "mirrorTraffic"))
         mode = _MODES.get(str(properties.get("authMode", "Key")).lower())
@@ -74,7 +74,7 @@ class Endpoints:
                     "operation": operation,
                 },
             )
-        return document, operation, old is None
+        return document, operation
 
     def change(self, name: str, **changes: object) -> Document:
         with self.store.transaction():
@@ -170,21 +170,21 @@ def list_endpoints(endpoints: Endpoints, call: Call) -> Reply:
 async def put_endpoint(endpoints: Endpoints, call: Call) -> Reply:
     """Create or replace; the traffic is in effect before the answer is sent."""
     call.properties()
-    document, operation, new = await to_thread(endpoints.put, call["name"], call.document())
-    return await _settle(endpoints, document, operation, new)
+    document, operation = await to_thread(endpoints.put, call["name"], call.document())
+    return await _settle(endpoints, document, operation, 201)
 
 
 async def patch_endpoint(endpoints: Endpoints, call: Call) -> Reply:
-    def merged() -> tuple[Document, str, bool]:
+    def merged() -> tuple[Document, str]:
         old = endpoints.get(call["name"])
         given = {key: value for key, value in call.document().items() if key in ("tags", "identity")}
         return endpoints.put(old.name, old.body | given)
 
-    document, operation, _ = await to_thread(merged)
-    return await _settle(endpoints, document, operation, False)
+    document, operation = await to_thread(merged)
+    return await _settle(endpoints, document, operation, 200)
 
 
-async def _settle(endpoints: Endpoints, document: Document, operation: str, new: bool) -> Reply:
+async def _settle(endpoints: Endpoints, document: Document, operation: str, status: int) -> Reply:
     endpoints.route(document.name)
     answer = endpoints.render(document)
 
@@ -194,4 +194,4 @@ async def _settle(endpoints: Endpoints, document: Document, operation: str, new:
             endpoints.operations.end(operation)
 
     await to_thread(settle)
-    return endpoints.operations.created(operation, answer, new)
+    return endpoints.operations.goes_on(operation, answer, status)

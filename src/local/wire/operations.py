@@ -81,10 +81,14 @@ class Operations:
         }
         return Reply(202, None, headers | POLL_HEADERS)
 
-    def created(self, identifier: str, body: Json, new: bool) -> Reply:
-        """Answer a PUT whose work goes on."""
-        headers = {"Azure-AsyncOperation": self.status_url(identifier), "x-ms-async-operation-timeout": "PT30M"}
-        return Reply(201 if new else 200, body, headers | POLL_HEADERS)
+    def goes_on(self, identifier: str, body: Json, status: int = 201) -> Reply:
+        """Answer a write whose work goes on, with the resource as it is now: 201 for every PUT, as recorded."""
+        headers = {
+            "Azure-AsyncOperation": self.status_url(identifier),
+            "Location": f"{self.place.control}{body['id']}",
+            "x-ms-async-operation-timeout": "PT30M",
+        }
+        return Reply(status, body, headers | POLL_HEADERS)
 
     @property
     def _base(self) -> str:
