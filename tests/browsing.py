@@ -24,3 +24,18 @@ def go(page: Page, view: str) -> None:
     """Go to a view, and wait until it is there."""
     page.evaluate("view => { location.hash = `#/${view}`; }", view)
     page.wait_for_selector("main .view h1")
+
+
+def found_by_axe(page: Page, where: str) -> list[tuple[str, str, list[str]]]:
+    """Return what is serious here, and by how much the page scrolls sideways."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    # Colours that are still fading would be judged as they are in between.
+    until(page, "() => document.getAnimations().every((each) => each.playState !== 'running')")
+    found = [
+        (where, violation["id"], [node["html"][:160] for node in violation["nodes"]][:3])
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return found + ([(where, "scrolls sideways", [f"by {over} px"])] if over > 0 else [])

@@ -36,14 +36,21 @@ def write(client: MLClient, folder: Path, job: Job) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"{name}.html"
     metrics, signature = json.loads(model["metrics.json"]), json.loads(model["signature.json"])
-    made.write_text(drawn(name, job.tags or {}, metrics, signature, report), encoding="utf-8")
+    context = job.creation_context
+    when = f"{context.created_at:%Y-%m-%d %H:%M %Z}" if context and context.created_at else ""
+    made.write_text(drawn(name, job.tags or {}, metrics, signature, report, when), encoding="utf-8")
     return made
 
 
 def drawn(
-    name: str, tags: Mapping[str, str], metrics: dict[str, Any], signature: dict[str, Any], files: Mapping[str, bytes]
+    name: str,
+    tags: Mapping[str, str],
+    metrics: dict[str, Any],
+    signature: dict[str, Any],
+    files: Mapping[str, bytes],
+    when: str = "",
 ) -> str:
-    """Return the page of a job from its tags, metrics.json, signature.json and the files of its report."""
+    """Return the page of a job from its tags, metrics.json, signature.json, its report's files; `when` it was sent."""
     stage = tags.get(lineage.STAGE, "")
     seen = metrics.get("holdout") or metrics["split"]
     where = "the live rows, which it has not learned from" if metrics.get("holdout") else "the rows it set aside"
@@ -59,7 +66,7 @@ def drawn(
 <h2>Data</h2>
 {_data(metrics, signature)}
 <h2>Where it came from</h2>
-{page.table(["", ""], _origin(tags, metrics))}"""
+{page.table(["", ""], _origin(tags, metrics, when), says="Where it came from")}"""
     return page.whole(f"{stage} job {name}".strip(), body)
 
 
@@ -77,7 +84,7 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
     rows = [[label, *(f"{measured[key]:.4f}" for measured in there.values())] for key, label in _MEASURES.items()]
     rows.append(["share of positives", *(f"{measured['positive_share']:.4f}" for measured in there.values())])
     rows.append(["rows", *(f"{measured['rows']:,}" for measured in there.values())])
-    return page.table(["", *there], rows, numbers=range(1, len(there) + 1))
+    return page.table(["", *there], rows, says="Metrics", numbers=range(1, len(there) + 1))
 
 
 def _data(metrics: Mapping[str, Any], signature: Mapping[str, Any]) -> str:
@@ -88,11 +95,11 @@ def _data(metrics: Mapping[str, Any], signature: Mapping[str, Any]) -> str:
     told += [f"from {data['first']} to {data['last']}"] if data.get("first") else []
     told += [f"{data['unlabelled']:,} left out without {signature['target']}"] if data.get("unlabelled") else []
     heads = ("column", "type", "missing", "values", "spread")
-    rows = "".join(_column(column) for column in signature["columns"])
-    top = "".join(f"<th>{head}</th>" for head in heads)
+    rows = [_column(column) for column in signature["columns"]]
+    top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
         f"<p>{html.escape('; '.join(told))}. Target: {html.escape(str(signature['target']))}.</p>"
-        f'<div class="wide"><table><tr>{top}</tr>{rows}</table></div>'
+        f"{page.framed(top, rows, 'Columns')}"
     )
 
 
@@ -107,12 +114,13 @@ def _column(column: Mapping[str, Any]) -> str:
         values = f"{column['minimum']:g} to {column['maximum']:g}" if column.get("minimum") is not None else ""
         spread = page.spark([float(share) for share in column.get("shares", ())])
     cells = (column["name"], column["type"], f"{column['missing_share']:.1%}", values)
-    return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + f"<td>{spread}</td></tr>"
+    return "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + f"<td>{spread}</td>"
 
 
-def _origin(tags: Mapping[str, str], metrics: Mapping[str, Any]) -> list[list[str]]:
+def _origin(tags: Mapping[str, str], metrics: Mapping[str, Any], when: str) -> list[list[str]]:
     kept = {"git commit": lineage.GIT, "code": lineage.FINGERPRINT, "gate overridden": lineage.FORCED}
-    rows = [[label, tags[tag]] for label, tag in kept.items() if tag in tags]
+    rows = [["submitted", when]] if when else []
+    rows += [[label, tags[tag]] for label, tag in kept.items() if tag in tags]
     rows.append(["data", str(metrics["data"]["fingerprint"])[:16]])
     rows += [[library, version] for library, version in metrics["libraries"].items()]
     return rows

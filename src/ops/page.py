@@ -33,6 +33,9 @@ td, th { padding: .35rem 1.2rem .35rem 0; border-bottom: 1px solid var(--line); 
   font-variant-numeric: tabular-nums; }
 tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; }
 td.long { white-space: normal; overflow-wrap: anywhere; }
+.wide:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+@media (max-width: 40rem) { body { padding: 1.25rem 1rem 2rem; } td, th { padding-right: .8rem; }
+  td:first-child, .facts td { white-space: normal; overflow-wrap: anywhere; } td:first-child { min-width: 6.5rem; } }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); padding: .6rem .9rem; font-size: .85rem;
   border-radius: .25rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1rem 0; }
@@ -50,9 +53,15 @@ svg .harm { stroke: var(--harm); } svg .safety { stroke: var(--safety); } svg .n
 svg text.harm { fill: var(--harm); stroke: none; } svg text.safety { fill: var(--safety); stroke: none; }
 svg.spark { min-width: 0; width: 7rem; height: 1.4rem; } svg.spark rect { fill: var(--accent); }
 @media print { :root { color-scheme: light; --ink: #000000; --dim: #444444; --paper: #ffffff; --card: #ffffff;
-    --line: #bbbbbb; --accent: #0550ae; --harm: #953800; --safety: #0a5c52; }
-  body { max-width: none; padding: 0; font-size: 11pt; } .wide { overflow: visible; } svg { min-width: 0; }
-  .plots img { filter: none; } h2 { break-after: avoid; } figure, tr, .card, .plots img { break-inside: avoid; } }
+    --line: #bbbbbb; --accent: #0550ae; --harm: #953800; --safety: #0a5c52; --good: #116329; --bad: #b42318;
+    --held: #7d4e00; }
+  @page { margin: 15mm; }
+  body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; } svg { min-width: 0; }
+  h1 { font-size: 15pt; } h2 { font-size: 11.5pt; margin: 1.2rem 0 .3rem; } td, th { padding: .16rem 1rem .16rem 0; }
+  .cards { grid-template-columns: repeat(5, 1fr); gap: .4rem; } .card { padding: .35rem .6rem; }
+  .card b { font-size: 12pt; } .plots { grid-template-columns: repeat(3, 1fr); gap: .4rem; }
+  .plots img { filter: none; }
+  h2, h3, thead { break-after: avoid; } figure, tr, .card, .plots img, .whole { break-inside: avoid; } }
 """
 
 
@@ -67,21 +76,33 @@ def whole(title: str, body: str) -> str:
 """
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
-    """Return a table; `heads` are HTML, cells are not. Columns named in `numbers` are set to the right."""
+# So few rows stay together on paper.
+_WHOLE = 12
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, says: str, numbers: Sequence[int] = ()) -> str:
+    """Return a table; `heads` are HTML, cells are not. Columns named in `numbers` are set to the right.
+
+    A table without heads is one of facts. `says` names it for those who do not see it.
+    """
     if not rows:
         return "<p>None.</p>"
 
     def kind(column: int) -> str:
         return ' class="number"' if column in numbers else ""
 
-    top = "".join(f"<th{kind(column)}>{head}</th>" for column, head in enumerate(heads))
-    body = "".join(
-        "<tr>" + "".join(f"<td{kind(column)}>{html.escape(cell)}</td>" for column, cell in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    head = f"<tr>{top}</tr>" if any(heads) else ""
-    return f'<div class="wide"><table>{head}{body}</table></div>'
+    top = "".join(f'<th scope="col"{kind(column)}>{head}</th>' for column, head in enumerate(heads))
+    body = ["".join(f"<td{kind(column)}>{html.escape(cell)}</td>" for column, cell in enumerate(row)) for row in rows]
+    return framed(top if any(heads) else "", body, says)
+
+
+def framed(head: str, rows: Sequence[str], says: str) -> str:
+    """Return a table of rows that are HTML, in a frame that scrolls sideways where it is too wide."""
+    kind = "wide" + ("" if head else " facts") + (" whole" if len(rows) <= _WHOLE else "")
+    top = f"<thead><tr>{head}</tr></thead>" if head else ""
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    frame = f'<div class="{kind}" tabindex="0" role="region" aria-label="{html.escape(says)}">'
+    return f"{frame}<table>{top}<tbody>{body}</tbody></table></div>"
 
 
 def card(value: str, name: str) -> str:

@@ -189,7 +189,24 @@ def trace(project: Project, slot: str | None) -> dict[str, Any]:
             "libraries": found["libraries"],
         },
     )
+    found["report"] = _report_of(project, found["job"])
+    console.say(f"report of the job: {found['report']}" if found["report"] else "the job left no report")
     return found
+
+
+def _report_of(project: Project, job: Mapping[str, Any]) -> str | None:
+    """Return the page of a job's report, made anew where it is missing: a job that has completed does not change."""
+    from ops import job_report
+
+    made = project.root / page.JOBS / f"{job['name']}.html"
+    if not made.exists():
+        if job.get("status") != "Completed":
+            return None
+        try:
+            job_report.write(project.client, made.parent, project.client.jobs.get(job["name"]))
+        except (NotFound, KeyError):
+            return None
+    return made.relative_to(project.root).as_posix()
 
 
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:

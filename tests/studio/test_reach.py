@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from browsing import VIEWS, go, until
+from browsing import VIEWS, found_by_axe, go, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -14,21 +14,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("both")]
 WIDTHS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 FOCUS = "document.activeElement"
-
-
-def found_by_axe(page: Page, where: str) -> list[tuple[str, str, list[str]]]:
-    """Return what is serious here, and by how much the page scrolls sideways."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    # Colours that are still fading would be judged as they are in between.
-    until(page, "() => document.getAnimations().every((each) => each.playState !== 'running')")
-    found = [
-        (where, violation["id"], [node["html"][:160] for node in violation["nodes"]][:3])
-        for violation in Axe().run(page).response["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return found + ([(where, "scrolls sideways", [f"by {over} px"])] if over > 0 else [])
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -6,6 +6,7 @@ import html
 import json
 import math
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def write(folder: Path, endpoint: str, now: Position, record: Record, about: dic
         "endpoint": endpoint,
         "new": now.new,
         "old": now.old,
+        "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M %Z}",
         "outcome": record.outcome,
         "verdict": record.word,
         **about,
@@ -67,6 +69,7 @@ def _page(data: dict[str, Any]) -> str:
     last = data["points"][-1] if data["points"] else {"metrics": {}, "shown": {}}
     title = f"Rollout of {data['new']} on {data['endpoint']}"
     about = f"{data['model']} in place of {data['replaces']}; {data['seconds']:g} seconds since it was begun."
+    about += f" Written {data['written']}."
     evidence = [[metric, *cells(found).values()] for metric, found in last["metrics"].items()]
     evidence += [[f"{metric} (shown, not judged)", _share(n), "-", "-", "-"] for metric, n in last["shown"].items()]
     latency = [[slot, _ms(taken["p50"]), _ms(taken["p99"])] for slot, taken in data["milliseconds"].items()]
@@ -74,7 +77,7 @@ def _page(data: dict[str, Any]) -> str:
     body = f"""<p class="outcome {html.escape(data["verdict"])}">{html.escape(data["outcome"])}</p>
 <p class="dim">{html.escape(about)}</p>
 <h2>Evidence</h2>
-{pages.table(["metric", f"bad on {new}", f"bad on {old}", "harm, E", "safety, E"], evidence)}
+{pages.table(["metric", f"bad on {new}", f"bad on {old}", "harm, E", "safety, E"], evidence, says="Evidence")}
 <p class="dim">Counted as bad: {_meanings([*last["metrics"], *last["shown"]])}.</p>
 {plot.figures(data["points"], data["steps"])}
 <p class="dim"><span class="key harm">Harm</span> that reaches its line rolls {new} back at once.
@@ -83,9 +86,9 @@ seen enough requests. An E of 1 is no evidence; a curve that leaves the frame go
 the chance that {new} is ever rolled back although it is within the tolerance is at most {data["alpha"]:.2g}, and that
 it passes a step although it is worse by the margin, at most {data["beta"]:.2g}.</p>
 <h2>Traffic</h2>
-{pages.table(["split", "after"], [[step["split"], _after(data, step)] for step in data["steps"]])}
+{pages.table(["split", "after"], [[step["split"], _after(data, step)] for step in data["steps"]], says="Traffic")}
 <h2>Latency of the probes</h2>
-{pages.table(["deployment", "median", "99th percentile"], latency)}
+{pages.table(["deployment", "median", "99th percentile"], latency, says="Latency of the probes")}
 <h2>First faults of {new}</h2>
 {faults or "<p>None.</p>"}"""
     return pages.whole(title, body)
