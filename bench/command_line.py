@@ -36,7 +36,6 @@ list(itertools.islice(client.jobs.list(), 50))
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure the list, and a task's overhead over importing the SDK and the workspace's own work."""
     del folder
-    rounds = 5 if quick else 15
     inv = [sys.executable, "-m", "invoke"]
     with tempfile.TemporaryDirectory(prefix="bench-") as made:
         (Path(made) / "tasks.py").write_text(TRIVIAL)
@@ -53,11 +52,16 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                 {
                     "list": lambda: run([*inv, "--list"], stage.ROOT),
                     "trivial": lambda: run([*inv, "--list"], Path(made)),
+                },
+                5 if quick else 21,
+            )
+            found |= medians(
+                {
                     "status": lambda: run([*inv, "status"], stage.ROOT),
                     "asks": lambda: run([sys.executable, "-c", ASKS, place], stage.ROOT),
                     "sdk": lambda: run(bare, stage.ROOT),
                 },
-                rounds,
+                3 if quick else 9,
             )
         finally:
             run([*inv, "workspace.stop"], stage.ROOT)

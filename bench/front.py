@@ -1,4 +1,7 @@
-"""The local workspace's scoring front alone, before one server: `python -m bench.front PORT UPSTREAM_PORT KEY`."""
+"""The local workspace's scoring front alone, before one server: `python -m bench.front PORT SOCKET KEY`.
+
+SOCKET is the server's Unix socket, as in the workspace.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from local.routing.router import EndpointRoute, Router
 from local.server import bind
 
 
-async def serve(port: int, upstream: int, key: str) -> None:
+async def serve(port: int, upstream: str, key: str) -> None:
     """Serve `/e/score`, all of it to deployment blue."""
     router = Router()
     limits = Limits(request_timeout_ms=30_000, max_concurrent_requests_per_instance=100)
-    router.set_backend("e", "blue", Backend(limits, [Upstream(("127.0.0.1", upstream))], "session"))
+    router.set_backend("e", "blue", Backend(limits, [Upstream(upstream)], "session"))
     router.set_endpoint(EndpointRoute("e", keys=(key,), traffic={"blue": 100}))
     await Front(router).open(bind(port), backlog=512)
     await asyncio.Event().wait()
@@ -24,7 +27,7 @@ async def serve(port: int, upstream: int, key: str) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Serve until the process is ended."""
-    asyncio.run(serve(int(argv[0]), int(argv[1]), argv[2]))
+    asyncio.run(serve(int(argv[0]), argv[1], argv[2]))
 
 
 if __name__ == "__main__":

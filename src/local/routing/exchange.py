@@ -126,6 +126,7 @@ class Exchange:
         self._stop_writing()
         if self._socket is not None:
             self._socket.close()
+            self._socket = None
         # The parser holds its exchange: without this, memory would wait for the cycle collector.
         self._parser = None
 
