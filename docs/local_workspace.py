@@ -49,9 +49,11 @@ from azure.core.credentials import AccessToken
 
 found = json.loads(subprocess.check_output([sys.executable, "-m", "local", "status", "--json"]))
 
+
 class Token:
     def get_token(self, *scopes, **options):
         return AccessToken(open(found["token_file"]).read().strip(), int(time.time()) + 3600)
+
 
 # REQUESTS_CA_BUNDLE must name the file found["ca_bundle"] before this process starts.
 client = MLClient(
@@ -95,13 +97,33 @@ release (old pickles do not load in new releases):
   MLflow 3 no longer has; LightGBM is not installed here.
 - `cli/endpoints/online/deploy-with-packages`: the deployment without a package runs; packages are a 501.
 - Containers of one's own, Triton and data collectors: none.
-- `cli/jobs/basics`: 12 of the 20 command jobs run. The others read from the web or from what is not in the store (7),
-  or import TensorFlow.
+- `cli/jobs/basics`: 18 of the 20 command jobs run, four of them once the data is there that they name (two data assets,
+  a file in `workspaceblobstore`), two with a way to the web. One reads a whole container of Azure's, one imports
+  TensorFlow.
 - `cli/jobs/single-step`: none, for they read from the web, or need R, Julia, PyTorch, Dask or Spark.
 
 Of the end-to-end tests that azure-ai-ml 1.35.2 brings for online endpoints and deployments, models and command jobs, 17
 pass, 13 are skipped by the SDK itself, 4 need a registry, and one needs a file that the SDK's source archive lacks.
-Files in a user's own datastore lie in Azure: the datastore is kept, a job that reads from it is refused.
+Files in a user's own datastore lie in Azure: the datastore is kept, a job that reads from it is refused. A file of the
+web is an input as on Azure (`type: uri_file` with an `https://`, `http://` or `wasbs://` address, or a data asset of
+one): it is fetched when a job that names it starts, without credentials, at most 1 GiB and ten minutes. A folder of the
+web is refused.
+
+## What it is checked against
+
+Every answer of the tests and of the whole flow is judged twice: by the SDK's own models, and by what the API as
+published says of the operation and the api-version that was asked. Those facts are in
+[tests/spec/facts.json](../tests/spec/facts.json): paths, statuses, headers, and each property's type, whether it is
+required, and the words of its enumeration. `python tests/spec/distil.py FOLDER` makes them anew from the AutoRest
+clients in the wheel of azure-ai-ml 1.30.0, the last that has one for each api-version.
+
+## Its clock
+
+A machine's clock is set now and then. Under a running server that breaks nothing: a job's duration is how long it
+ran, no change is shown before the making of what was changed, lists keep the order in which things came, a blob's
+signature and a scoring token last as long as they were given for, work that goes on ends. Times are shown by the clock
+as it is; the metrics of a minute are those that were counted while the clock said so. After a restart the clock counts
+as it is then: a signature that would end later than a new one opens nothing.
 
 ## What is done
 

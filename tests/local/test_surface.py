@@ -43,6 +43,15 @@ def test_a_job_is_validated(ml_client: Any) -> None:
     assert not ml_client.jobs.validate(command(command="true", compute="cpu-cluster")).passed
 
 
+def test_a_job_is_updated(ml_client: Any, ended: Any) -> None:
+    """A new name and description are shown; tags are added to those that it has."""
+    ml_client.jobs.update(ended.name, display_name="said later", description="why", tags={"a": "1"})
+    ml_client.jobs.update(ended.name, tags={"b": "2"})
+    found = ml_client.jobs.get(ended.name)
+    assert (found.display_name, found.description) == ("said later", "why")
+    assert {"a": "1", "b": "2"}.items() <= found.tags.items()
+
+
 def test_a_job_is_deleted(ml_client: Any, ended: Any) -> None:
     """An ended job can be deleted, and is gone."""
     ml_client.jobs.begin_delete(ended.name)
