@@ -123,13 +123,14 @@ class Instance:
     async def _become_ready(self, container: Container) -> None:
         ended = asyncio.ensure_future(container.process.wait())
         probing = asyncio.ensure_future(self._probe_until_ready(container))
+        # Both probes ask the same; a server that never answers is killed by whichever gives up first.
+        kind, probe = min(self._spec.probes.items(), key=lambda each: each[1].deadline)
         try:
-            async with asyncio.timeout(self._spec.readiness.deadline):
+            async with asyncio.timeout(probe.deadline):
                 await asyncio.wait((ended, probing), return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise DeploymentFailed(
-                "User container did not become ready: the readiness probe had not passed after "
-                f"{self._spec.readiness.deadline:g} s.",
+                f"User container did not become ready: the {kind} probe had not passed after {probe.deadline:g} s.",
                 self.log_tail(),
             ) from None
         finally:

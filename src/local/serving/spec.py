@@ -47,6 +47,11 @@ class DeploymentSpec:
     readiness: Probe = Probe()
 
     @property
+    def probes(self) -> Mapping[str, Probe]:
+        """Both by their names, in the order in which one is blamed when they end at the same time."""
+        return {"readiness": self.readiness, "liveness": self.liveness}
+
+    @property
     def limits(self) -> Limits:
         """The part that the router holds to."""
         return Limits(self.request_timeout_ms, self.max_concurrent_requests_per_instance, self.max_queue_wait_ms)

@@ -32,15 +32,16 @@ def test_a_server_that_hangs_is_noticed_by_its_probe(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_init_that_hangs_fails_at_the_probes_deadline(tmp_path: Path) -> None:
-    """A server that never passes its probe is ended after initial_delay + period * failure_threshold."""
+@pytest.mark.parametrize("kind", ["readiness", "liveness"])
+def test_an_init_that_hangs_fails_at_the_probes_deadline(tmp_path: Path, kind: str) -> None:
+    """A server that never passes is ended after either probe's initial_delay + period * failure_threshold."""
 
     async def scenario() -> None:
         async with bench(tmp_path) as made:
             hanging = "import time\ndef init():\n    time.sleep(600)\ndef run(data):\n    return 1\n"
             probe = Probe(initial_delay=0.5, period=0.5, timeout=0.5, failure_threshold=1)
-            with pytest.raises(DeploymentFailed, match="had not passed after 1 s"):
-                await made.supervisor.apply(made.spec(hanging, readiness=probe))
+            with pytest.raises(DeploymentFailed, match=f"the {kind} probe had not passed after 1 s"):
+                await made.supervisor.apply(made.spec(hanging, **{kind: probe}))
             assert list((tmp_path / "serving" / "processes").glob("*.json")) == []
 
     run(scenario())
