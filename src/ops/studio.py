@@ -39,7 +39,7 @@ def azure_page(settings: Settings) -> str:
     if missing:
         raise UsageError(f"set {' and '.join(missing)}: they name the workspace whose page is to be opened")
     path = (
-        f"/subscriptions/{settings.subscription}/resourcegroups/{settings.resource_group}"
+        f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
         f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
     )
     return f"https://ml.azure.com/endpoints/realtime/{quote(settings.names.endpoint)}/detail?wsid={quote(path)}"

@@ -22,21 +22,31 @@ def collection() -> dict[str, Any]:
 
 
 def test_a_collection_is_one_of_postmans_format(collection: dict[str, Any]) -> None:
-    """Version 2.1.0 of the format asks for these, and for these kinds of values."""
-    info = collection["info"]
-    assert info["schema"] == "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-    assert isinstance(info["name"], str)
+    """What Postman's schema v2.1.0 (draft 7) requires of the parts that are there, and no part beyond these."""
+    assert set(collection) == {"info", "auth", "variable", "item"}
+    assert collection["info"] == {
+        "name": "azureml-bluegreen",
+        "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+    }
     assert collection["auth"]["type"] == "bearer"
+    assert set(collection["auth"]) == {"type", "bearer"}
     for variable in (*collection["auth"]["bearer"], *collection["variable"]):
-        assert set(variable) <= {"key", "value", "type"}
+        assert {"key", "value"} <= set(variable) <= {"key", "value", "type"}
         assert all(isinstance(value, str) for value in variable.values())
+        assert variable.get("type", "string") == "string"
     for item in collection["item"]:
         assert set(item) == {"name", "request"}
         request = item["request"]
+        assert set(request) == {"method", "header", "body", "url"}
         assert request["method"] == "POST"
         assert isinstance(request["url"], str)
+        assert set(request["body"]) == {"mode", "raw", "options"}
         assert request["body"]["mode"] == "raw"
-        assert all(set(header) == {"key", "value"} for header in request["header"])
+        assert isinstance(request["body"]["raw"], str)
+        assert request["body"]["options"] == {"raw": {"language": "json"}}
+        for header in request["header"]:
+            assert set(header) == {"key", "value"}
+            assert all(isinstance(value, str) for value in header.values())
 
 
 def test_a_collection_has_each_colour_and_what_is_routed(collection: dict[str, Any]) -> None:

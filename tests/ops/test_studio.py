@@ -24,10 +24,10 @@ def project(**changed: str) -> Project:
 
 
 def test_on_azure_it_is_the_endpoints_own_page() -> None:
-    """Azure ML Studio names an endpoint's page by the endpoint, and the workspace by its id."""
+    """As Microsoft's own code links it (promptflow-tools: open_model_llm.py; azureml-assets: pull request 3645)."""
     found = studio.link(project(workspace="ws", resource_group="rg", subscription="sub").settings)
     assert found == (
-        "https://ml.azure.com/endpoints/realtime/flight-delays/detail?wsid=/subscriptions/sub/resourcegroups/rg"
+        "https://ml.azure.com/endpoints/realtime/flight-delays/detail?wsid=/subscriptions/sub/resourceGroups/rg"
         "/providers/Microsoft.MachineLearningServices/workspaces/ws"
     )
 
