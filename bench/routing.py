@@ -2,12 +2,14 @@
 
 1, 8 and 32 clients that keep their connections, straight to the server, through the router, and through HAProxy and
 nginx where this machine has them. The router authenticates, draws a deployment and counts; the other two only pass on.
-All share the machine with the server and the clients: what a front costs in processor time is taken from them.
+All three reach the server by its Unix socket, as in the workspace. All share the machine with the server and the
+clients: what a front costs in processor time is taken from them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import getpass
 import shutil
 import statistics
 import sys
@@ -36,9 +38,10 @@ frontend front
   bind 127.0.0.1:{port}
   default_backend back
 backend back
-  server one 127.0.0.1:{upstream}
+  server one unix@{upstream}
 """
 NGINX = """
+user {user};
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -54,7 +57,7 @@ http {{
   scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; }}
+    location / {{ proxy_pass http://unix:{upstream}:; proxy_http_version 1.1; }}
   }}
 }}
 """
@@ -66,7 +69,7 @@ def found(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def router(folder: Path, upstream: int, request: bytes) -> Iterator[Address]:
+def router(folder: Path, upstream: Path, request: bytes) -> Iterator[Address]:
     """Run the local workspace's router."""
     port = free_port()
     command = [sys.executable, "-m", "bench.front", str(port), str(upstream), KEY]
@@ -76,10 +79,12 @@ def router(folder: Path, upstream: int, request: bytes) -> Iterator[Address]:
 
 
 @contextlib.contextmanager
-def peer(name: str, folder: Path, upstream: int, request: bytes) -> Iterator[Address]:
+def peer(name: str, folder: Path, upstream: Path, request: bytes) -> Iterator[Address]:
     """Run HAProxy or nginx with one thread, as the router has."""
     port = free_port()
-    written = (HAPROXY if name == "haproxy" else NGINX).format(port=port, upstream=upstream, folder=folder)
+    written = (HAPROXY if name == "haproxy" else NGINX).format(
+        port=port, upstream=upstream, folder=folder, user=getpass.getuser()
+    )
     config = folder / f"{name}.conf"
     config.write_text(written)
     command = [str(found(name)), "-f" if name == "haproxy" else "-c", str(config)]
@@ -97,11 +102,12 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     requests = {"direct": request, "router": stage.post("/e/score", body, Authorization=f"Bearer {KEY}")}
     with contextlib.ExitStack() as stack:
         model = stage.trained(folder, "logistic")
-        direct, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", model, folder))
-        fronts = {"direct": direct, "router": stack.enter_context(router(folder, direct[1], requests["router"]))}
+        socket = folder / "server.sock"
+        direct, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", model, folder, socket))
+        fronts = {"direct": direct, "router": stack.enter_context(router(folder, socket, requests["router"]))}
         for name in ("haproxy", "nginx"):
             if found(name):
-                fronts[name] = stack.enter_context(peer(name, folder, direct[1], request))
+                fronts[name] = stack.enter_context(peer(name, folder, socket, request))
                 requests[name] = request
             else:
                 print(f"{name} is not on this machine and was not measured")

@@ -34,10 +34,18 @@ def pickled(root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def inference_server(script: Path, model: Path, folder: Path) -> Iterator[tuple[Address, float]]:
-    """Run Microsoft's server with one worker; give its address and the seconds to its first answer."""
+def inference_server(
+    script: Path, model: Path, folder: Path, unix: Path | None = None
+) -> Iterator[tuple[Address, float]]:
+    """Run Microsoft's server with one worker; give its address and the seconds to its first answer.
+
+    It listens on the socket `unix` too, where one is given.
+    """
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "1", "--no-control-socket"]
+    command += ["-b", f"unix:{unix}"] if unix else []
+    # As azmlinfsrv itself starts it, which would listen on every address of the machine.
+    command += ["--timeout", "300", "--access-logfile", "-", "--error-logfile", "/dev/null"]
     variables = stage.environment(
         AML_APP_ROOT=str(script.parent), AZUREML_ENTRY_SCRIPT=script.name, AZUREML_MODEL_DIR=str(model),
         AML_APP_INSIGHTS_ENABLED="false",

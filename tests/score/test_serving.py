@@ -75,8 +75,12 @@ def wait_until_healthy(process: subprocess.Popen[bytes], address: str, seconds: 
 
 
 @pytest.fixture(scope="module")
-def address(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("server") / "log"
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server") / "log"
+
+
+@pytest.fixture(scope="module")
+def address(models: Path, log: Path) -> Iterator[str]:
     with inference_server(models / "1", log, SCORE_MAX_ROWS="10", SCORE_MAX_BYTES="20000") as (process, url):
         wait_until_healthy(process, url)
         yield url
@@ -106,6 +110,18 @@ def test_an_answer_names_the_model_and_its_version(address: str) -> None:
     answer = requests.post(f"{address}/score", json=own_data.sample(), timeout=30)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()["model"] == {"name": "club", "version": "1"}
+
+
+def test_the_log_tells_of_a_request_once(address: str, log: Path) -> None:
+    """With its status and its time: src/score/logging.json turns gunicorn's own line off, which says the same again."""
+    sample = own_data.sample()
+    before = len(log.read_text().splitlines())
+    requests.post(f"{address}/score", json=sample, timeout=30)
+    sample["input_data"]["data"][0].pop()
+    requests.post(f"{address}/score", json=sample, timeout=30)
+    said = [line.partition(" - ")[2].split(" ") for line in log.read_text().splitlines()[before:] if "/score" in line]
+    assert [words[:3] for words in said] == [["POST", "/score", "200"], ["POST", "/score", "400"]]
+    assert all(words[3].endswith("ms") for words in said)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
