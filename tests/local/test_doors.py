@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -47,6 +48,43 @@ def test_what_a_caller_shows_is_not_logged(workspace: launch.Connection, ml_clie
     for secret in (workspace.token(), key, "guessed-key-of-a-stranger", secrets.partition("sig=")[2]):
         assert secret
         assert secret not in said
+
+
+@pytest.mark.slow
+def test_no_secret_is_in_the_process_list(
+    workspace: launch.Connection, ml_client: Any, tmp_path: Path, wait: Any
+) -> None:
+    """While a job and a deployment run: no token, key or signature is an argument of any process of the workspace.
+
+    Nor is the workspace's token in the environment of what it runs.
+    """
+    from azure.ai.ml import command
+    from tests.local.serving.test_deployments import Site
+
+    gate, note = tmp_path / "gate", tmp_path / "note"
+    line = f"echo $MLFLOW_TRACKING_TOKEN > {note}; until [ -e {gate} ]; do sleep 0.02; done"
+    job = ml_client.jobs.create_or_update(
+        command(command=line, environment="AzureML-sklearn-1.5@latest", compute="cpu-cluster")
+    )
+    site = Site(ml_client, "processes", tmp_path)
+    site.deploy("blue")
+    wait(lambda: note.exists() and note.read_text().strip())
+    keys = ml_client.online_endpoints.get_keys("processes")
+    signature = ml_client.datastores.get("workspaceblobstore", include_secrets=True).credentials.sas_token
+    secrets = [workspace.token(), note.read_text().strip(), keys.primary_key, keys.secondary_key]
+    secrets.append(signature.partition("sig=")[2])
+    server = psutil.Process(workspace.pid)
+    started = server.children(recursive=True)
+    arguments = [" ".join(process.cmdline()) for process in (server, *started)]
+    environments = [" ".join(process.environ().values()) for process in started]
+    gate.touch()
+    ml_client.online_endpoints.begin_delete("processes").result()
+    ml_client.jobs.stream(job.name)
+    assert any("until" in each for each in arguments)
+    assert any("container.py" in each or "azmlinfsrv" in each for each in arguments)
+    assert all(secrets)
+    assert not [secret for secret in secrets for each in arguments if secret in each]
+    assert not [each for each in environments if workspace.token() in each]
 
 
 @pytest.mark.parametrize("piece", [b"X: " + b"y" * 8000 + b"\r\n", b"y" * 8000], ids=["many headers", "one header"])

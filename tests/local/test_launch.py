@@ -150,6 +150,28 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
         launch.ensure(tmp_path / "file" / "state")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system that takes no file is Linux's")
+def test_a_folder_that_cannot_be_written_is_said_so() -> None:
+    """Not even by root: a FolderError with the reason, and no traceback on the command line."""
+    folder = Path("/proc/self/fdinfo")
+    with pytest.raises(FolderError, match=f"{os.getpid()}/fdinfo cannot be used"):
+        launch.ensure(folder)
+    line = [sys.executable, "-m", "local", "start", "--folder", str(folder)]
+    said = subprocess.run(line, env=os.environ | {"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1)
+    assert "cannot be used" in said.stderr
+
+
+def test_a_second_server_of_a_folder_is_refused(folder: Path) -> None:
+    """It ends by itself and says why; the first one goes on."""
+    first = launch.ensure(folder)
+    line = [sys.executable, "-m", "local", "serve", "--folder", str(folder)]
+    said = subprocess.run(line, env=os.environ | {"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert "Another server already works on" in said.stderr
+    assert launch.find(folder) == first
+
+
 @pytest.mark.slow
 def test_row_5_a_job_that_dies_with_the_server_is_failed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Any

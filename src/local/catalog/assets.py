@@ -9,9 +9,11 @@ from typing import Any
 
 from local.catalog import curated
 from local.catalog.locations import Locator
-from local.errors import Conflict, Invalid, NotFound
+from local.errors import Conflict, NotFound
 from local.storage.store import Document, Store
+from local.wire import names
 from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
+from local.wire.filters import Filter
 from local.wire.place import Place
 
 # What the service calls each kind in its errors, and what may change in a version after it was made.
@@ -52,12 +54,10 @@ class Assets:
 
         Raises:
             Conflict: the version exists with other content.
-            Invalid: no name or version, or a name that the service would not take.
+            Invalid: a name or version that the service would not take.
         """
-        if not name or not version:
-            raise Invalid(f"{_WORD[kind]} needs a name and a version")
-        if not name.isascii():
-            raise Invalid(f"{_WORD[kind]} {name}: a name holds letters a to z, digits, - and _")
+        names.check(_WORD[kind], name)
+        names.check(f"Version of {_WORD[kind].lower()} {name}", version)
         body = self._normal(kind, properties)
         with self.store.transaction():
             old = self.store.get(kind, name, version)
@@ -193,31 +193,22 @@ def list_versions(assets: Assets, kind: str, call: Call) -> Reply:
         found = assets.store.find("codes", mark=call.query["hash"], limit=1)
         return Reply(body={"value": [assets.render(document) for document in found]})
     newest_first = "asc" not in call.query.get("$orderBy", "").lower().split()
-    wanted = [tag for tag in call.query.get("tags", "").split(",") if tag]
+    # The service has two words for it.
+    wanted = Filter(call, tags="$tags" if kind == "data" else "tags", fields=("version", "description", "stage"))
 
     def fetch(after: int | None, limit: int) -> list[Document]:
-        return assets.store.find(
+        found = assets.store.find(
             kind,
             name=call["name"],
             archived=archived_filter(call),
             newest_first=newest_first,
             after=after,
-            limit=limit if not wanted else 100_000,
+            limit=limit,
         )
-
-    def matching(after: int | None, limit: int) -> list[Document]:
-        found = fetch(after, limit)
         theirs = None if found or after is not None else curated.version(kind, call["name"])
-        return [document for document in (found or ([theirs] if theirs else [])) if _has_tags(document, wanted)]
+        return found or ([theirs] if theirs else [])
 
-    return page(call, assets.place.control, matching, assets.render)
-
-
-def _has_tags(document: Document, wanted: list[str]) -> bool:
-    tags = document.body["properties"].get("tags") or {}
-    return all(
-        tags.get(key) == value if mark else key in tags for key, mark, value in (each.partition("=") for each in wanted)
-    )
+    return page(call, assets.place.control, wanted(fetch), assets.render)
 
 
 def get_container(assets: Assets, kind: str, call: Call) -> Reply:

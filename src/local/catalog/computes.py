@@ -14,6 +14,10 @@ from local.wire.place import Place
 # There from the beginning; others are made through the API, as on Azure.
 GIVEN = ("cpu-cluster", "gpu-cluster", "cpu-small", "serverless")
 _BORN = "2024-01-01T00:00:00+00:00"
+_NODES = {
+    f"{state}NodeCount": int(state == "idle")
+    for state in ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+}
 _SETTABLE = ("vmSize", "vmPriority", "osType", "scaleSettings")
 
 
@@ -43,6 +47,8 @@ class Computes:
                 "computeType": "AmlCompute",
                 "computeLocation": self.place.location,
                 "provisioningState": "Succeeded",
+                "provisioningErrors": None,
+                "resourceId": None,
                 "description": made.get("description") or "Processes on this machine",
                 "disableLocalAuth": True,
                 "isAttachedCompute": False,
@@ -54,8 +60,16 @@ class Computes:
                     "osType": "Linux",
                     "scaleSettings": {"maxNodeCount": 1, "minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT2M"},
                     "allocationState": "Steady",
+                    "allocationStateTransitionTime": born,
                     "currentNodeCount": 1,
                     "targetNodeCount": 1,
+                    "nodeStateCounts": _NODES,
+                    "errors": None,
+                    "subnet": None,
+                    "virtualMachineImage": None,
+                    "isolatedNetwork": False,
+                    "remoteLoginPortPublicAccess": "Disabled",
+                    "propertyBag": {},
                 }
                 | (made.get("properties") or {}),
             },

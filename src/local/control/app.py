@@ -8,6 +8,7 @@ import sqlite3
 from asyncio import to_thread
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,6 +30,8 @@ from local.wire.guard import bearer
 
 MAX_JSON = 4 << 20
 _METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
+_VERSION = "api-version"
+_ADDRESSES = frozenset({"Azure-AsyncOperation", "Location"})
 _LOG = logging.getLogger("local")
 
 
@@ -67,12 +70,12 @@ def control_app(state: State) -> Starlette:
         except Severed:
             return _Broken()
         except Refusal as refusal:
-            return JSONResponse(refusal.to_json(), refusal.status, {"x-ms-response-type": "error"})
+            return _Json(refusal.to_json(), refusal.status, {"x-ms-response-type": "error"})
         except (LocalError, OSError, sqlite3.Error) as error:
             _LOG.exception("%s %s", request.method, request.url.path)
             body = {"error": {"code": "ServiceError", "message": str(error), "details": [], "additionalInfo": []}}
-            return JSONResponse(body, 500, {"x-ms-response-type": "error"})
-        return _response(reply)
+            return _Json(body, 500, {"x-ms-response-type": "error"})
+        return _response(reply, request.query_params.get(_VERSION))
 
     async def artifact(request: Request) -> Response:
         try:
@@ -90,6 +93,12 @@ def control_app(state: State) -> Starlette:
             Route("/{path:path}", control, methods=_METHODS),
         ]
     )
+
+
+class _Json(JSONResponse):
+    """JSON with its characters named, as the service does."""
+
+    media_type = "application/json; charset=utf-8"
 
 
 class _Broken(Response):
@@ -114,7 +123,11 @@ async def _call(request: Request) -> Call:
     return Call(request.method, request.url.path, {}, dict(request.query_params), body)
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: Reply, version: str | None) -> Response:
+    headers = dict(reply.headers)
+    for name in _ADDRESSES & headers.keys() if version else ():
+        # What comes next is asked in the version that this was asked in.
+        headers[name] = f"{headers[name]}?{urlencode({_VERSION: version})}"
     if reply.body is None:
-        return Response(status_code=reply.status, headers=dict(reply.headers))
-    return JSONResponse(reply.body, reply.status, dict(reply.headers))
+        return Response(status_code=reply.status, headers=headers)
+    return _Json(reply.body, reply.status, headers)

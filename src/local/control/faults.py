@@ -3,8 +3,9 @@
 PUT /local/faults {"control": [...], "scoring": [...]} adds faults, GET lists them, DELETE ends them. A control
 fault: "method" and "path" (regular expressions for the whole method and for a part of the path), "times" (how
 many calls it strikes, 1 unless said), "delay_ms", and at most one of "status" (answer that, with "retry_after"
-seconds if given), "stale" (answer a GET as the last one of the same path was answered), "lost" (do it, then break
-the connection before the answer) and "refused" (break the connection at once). A scoring fault: "endpoint",
+seconds if given), "stale" (answer a GET as the last one of the same path was answered), "stuck" (answer a GET as if
+the work that it asks about went on), "lost" (do it, then break the connection before the answer) and "refused" (break
+the connection at once). A scoring fault: "endpoint",
 "deployment", "share" (0 to 1), "status" and "delay_ms".
 """
 
@@ -14,12 +15,13 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from local.errors import Invalid, LocalError
 from local.routing.router import Router
 from local.wire.call import Call, Json, Reply
+from local.wire.operations import POLL_HEADERS
 
 _REMEMBERED = 500
 _MAX_FAULTS = 100
@@ -41,6 +43,7 @@ class ControlFault:
     status: int | None = None
     retry_after: int | None = None
     stale: bool = False
+    stuck: bool = False
     lost: bool = False
     refused: bool = False
 
@@ -49,15 +52,17 @@ class ControlFault:
             self.times > 0
             and re.fullmatch(self.method, call.method, re.I)
             and re.search(self.path, call.path, re.I)
-            and (call.method == "GET" or not self.stale)
+            and (call.method == "GET" or not (self.stale or self.stuck))
         )
 
 
 class Faults:
     """The faults that are set, and the last answers to reads."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, control: str) -> None:
+        """`control` is the address of the control plane."""
         self._router = router
+        self._address = control
         self._control: list[ControlFault] = []
         self._scoring: list[Json] = []
         self._read: OrderedDict[str, Reply] = OrderedDict()
@@ -81,9 +86,26 @@ class Faults:
         if fault.stale and call.path in self._read:
             return self._read[call.path]
         reply = self._remember(call, await answer(call))
+        if fault.stuck:
+            return self._under_way(call, reply)
         if fault.lost:
             raise Severed("lost on request")
         return reply
+
+    def _under_way(self, call: Call, reply: Reply) -> Reply:
+        """Return what would have been answered before the end: of an operation, a job, or a resource."""
+        if reply.status != 200 or not isinstance(reply.body, dict):
+            return reply
+        if "operationresults/" in call.path.lower():
+            return Reply(202, None, {"Location": f"{self._address}{call.path}"} | POLL_HEADERS)
+        body = {key: value for key, value in reply.body.items() if key not in ("endTime", "error")}
+        if "percentComplete" in body:
+            return replace(reply, body=body | {"status": "Updating", "percentComplete": 0.0})
+        properties = dict(body.get("properties") or {})
+        for key, word in (("provisioningState", "Updating"), ("status", "Running")):
+            if key in properties:
+                properties[key] = word
+        return replace(reply, body=body | {"properties": properties})
 
     def _remember(self, call: Call, reply: Reply) -> Reply:
         if call.method == "GET" and reply.status == 200:

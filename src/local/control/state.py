@@ -118,7 +118,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
         endpoints=endpoints,
         deployments=deployments,
         deployer=Deployer(deployments, supervisor),
-        faults=Faults(router),
+        faults=Faults(router, place.control),
         tracking=tracking,
         visits=Visits(store),
     )

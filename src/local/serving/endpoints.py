@@ -12,6 +12,7 @@ from local.routing.routes import EndpointRoute
 from local.serving.tokens import Tokens
 from local.storage.store import Document, Store
 from local.wire.call import Call, Json, Reply, page, system_data
+from local.wire.filters import Filter
 from local.wire.guard import Guard
 from local.wire.operations import Operations
 from local.wire.place import Place
@@ -164,7 +165,8 @@ def list_endpoints(endpoints: Endpoints, call: Call) -> Reply:
     def fetch(after: int | None, limit: int) -> list[Document]:
         return endpoints.store.find("endpoints", after=after, limit=limit)
 
-    return page(call, endpoints.place.control, fetch, endpoints.render)
+    wanted = Filter(call, fields=("name",))
+    return page(call, endpoints.place.control, wanted(fetch), endpoints.render)
 
 
 async def put_endpoint(endpoints: Endpoints, call: Call) -> Reply:

@@ -11,9 +11,10 @@ from local.catalog.locations import Locator
 from local.errors import Conflict, Invalid, NotFound, Unsupported
 from local.storage.store import Document, Store, now
 from local.training import command as command_line
-from local.wire import durations
+from local.wire import durations, names
 from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
 from local.wire.clock import SteadyClock
+from local.wire.filters import Filter
 from local.wire.place import Place
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Jobs:
             old = self.store.get("jobs", name)
             if old is not None:
                 return self._amend(old, properties), False
+            names.check("Job", name)
             self._check(properties)
             body = {
                 "properties": {key: value for key, value in properties.items() if value is not None},
@@ -151,6 +153,9 @@ class Jobs:
             key: {"description": None, "mode": "ReadWriteMount", "uri": None} | (value or {})
             for key, value in (_outputs_of_all(document.name) | (properties["outputs"] or {})).items()
         }
+        properties["inputs"] = {
+            key: {"description": None} | (value or {}) for key, value in (properties["inputs"] or {}).items()
+        }
         properties["services"] = {
             "Tracking": _service("Tracking", f"{self.place.control}/mlflow/v1.0{self.place.id}"),
             "Studio": _service("Studio", f"{self.place.studio}/#/jobs/{document.name}"),
@@ -235,10 +240,15 @@ def get_job(jobs: Jobs, call: Call) -> Reply:
 
 
 def list_jobs(jobs: Jobs, call: Call) -> Reply:
+    if call.query.get("scheduleId") or call.query.get("scheduled", "").lower() == "true":
+        # There are no schedules here, so none of the jobs is of one.
+        return Reply(body={"value": []})
+
     def fetch(after: int | None, limit: int) -> list[Document]:
         return jobs.store.find("jobs", archived=archived_filter(call), after=after, limit=limit)
 
-    return page(call, jobs.place.control, fetch, jobs.render)
+    wanted = Filter(call, tags="tag", fields=("jobType",))
+    return page(call, jobs.place.control, wanted(fetch), jobs.render)
 
 
 async def put_job(jobs: Jobs, runner: Runner, call: Call) -> Reply:

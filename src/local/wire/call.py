@@ -74,15 +74,16 @@ def page(
 ) -> Reply:
     """Answer one page of a list, with `nextLink` when there is more.
 
-    `fetch(after, limit)` returns documents in order. `$top` is the most that the whole list gives, as the
-    service reads it.
+    `fetch(after, limit)` returns documents in order. `$top` is the most that the whole list gives, and `count` the
+    most that a page of it has, as the service reads them.
     """
     try:
         top = int(call.query.get("$top", "0") or 0)
+        count = int(call.query.get("count", "0") or 0)
         after = int(base64.urlsafe_b64decode(call.query["$skip"])) if call.query.get("$skip") else None
     except ValueError as error:
-        raise Invalid(f"$top and $skip are not usable: {error}") from error
-    size = min(top, PAGE) if top > 0 else PAGE
+        raise Invalid(f"$top, count and $skip are not usable: {error}") from error
+    size = min(each for each in (top, count, PAGE) if each > 0)
     found = fetch(after, size + 1)
     shown = found[:size]
     body: Json = {"value": [render(document) for document in shown]}

@@ -113,11 +113,51 @@ def test_an_environment_is_reused_until_it_changes(ml_client: Any) -> None:
     assert (first.version, again.version, other.version) == ("1", "1", "2")
 
 
-def test_data_of_all_types_resolves_to_the_datastore(ml_client: Any, folder_of: Any) -> None:
+@pytest.mark.parametrize(("kind", "end"), [("uri_folder", "d/"), ("uri_file", "file.txt"), ("mltable", "d/")])
+def test_data_of_all_types_resolves_to_the_datastore(ml_client: Any, folder_of: Any, kind: str, end: str) -> None:
     """Registered data says where it lies in the long form, and latest finds it."""
-    data = ml_client.data.create_or_update(Data(name="flights", path=folder_of("d"), type="uri_folder"))
+    path = Path(folder_of("d"))
+    (path / "MLTable").write_text("paths:\n  - file: ./file.txt\ntransformations:\n  - read_delimited:\n")
+    given = str(path / "file.txt") if kind == "uri_file" else str(path)
+    data = ml_client.data.create_or_update(Data(name=f"flights-{kind}", path=given, type=kind))
     assert "/datastores/workspaceblobstore/paths/" in data.path
-    assert ml_client.data.get("flights", label="latest").version == data.version == "1"
+    assert data.path.endswith(end)
+    found = ml_client.data.get(f"flights-{kind}", label="latest")
+    assert (found.version, found.type, found.path) == ("1", kind, data.path)
+
+
+def test_a_list_holds_what_was_asked_for(ml_client: Any, workspace: launch.Connection, folder_of: Any) -> None:
+    """Versions by stage, by tag and by property; the ones that do not fit are no part of any page."""
+    path = folder_of("m")
+    for stage, tags in (("Production", {"a": "1"}), ("Archived", {"a": "2", "b": ""}), ("Production", {})):
+        ml_client.models.create_or_update(
+            Model(name="sifted", path=path, stage=stage, tags=tags, properties={"p": stage})
+        )
+    assert [each.version for each in ml_client.models.list(name="sifted", stage="Production")] == ["3", "1"]
+    ask = requests.Session()
+    ask.headers["Authorization"] = f"Bearer {workspace.token()}"
+    base = f"{workspace.arm}{ml_client.models.get('sifted', '1').id.rpartition('/versions/')[0]}/versions"
+
+    def found(**query: str) -> list[str]:
+        answer = ask.get(base, params=query | {"api-version": "2023-08-01-preview"}, timeout=30)
+        return [each["name"] for each in answer.json()["value"]]
+
+    assert found(tags="a") == ["2", "1"]
+    assert found(tags="a=2,b") == ["2"]
+    assert found(properties="p=Production", tags="a") == ["1"]
+    assert found(version="2") == ["2"]
+    assert found(stage="Staging") == []
+
+
+def test_an_environment_comes_from_a_file_as_from_the_script(ml_client: Any, tmp_path: Path) -> None:
+    """A conda file and the same words in the script are the same content."""
+    (tmp_path / "conda.yml").write_text("name: x\nchannels: [conda-forge]\ndependencies: [python=3.11]\n")
+    by_file = Environment(name="by-file", version="1", image="a", conda_file=str(tmp_path / "conda.yml"))
+    ml_client.environments.create_or_update(by_file)
+    again = ml_client.environments.create_or_update(
+        Environment(name="by-file", version="1", image="a", conda_file=CONDA)
+    )
+    assert again.conda_file == CONDA
 
 
 def test_a_path_outside_the_workspace_is_refused(ml_client: Any) -> None:

@@ -91,6 +91,24 @@ def test_blob_names_lead_nowhere_else(door: Door, name: str) -> None:
     assert answer.status_code in (400, 401, 403, 404)
 
 
+@pytest.mark.parametrize("name", ["%2e%2e", ".hidden", "a%00b", "a%5cb", "%C2%B5", "-a", "x" * 256])
+@pytest.mark.parametrize("path", ["models/{}/versions/1", "models/fine/versions/{}", "codes/{}/versions/1", "jobs/{}"])
+def test_a_name_that_is_none_is_refused(door: Door, path: str, name: str) -> None:
+    """What becomes part of a path on disk begins with a letter or digit and holds no more than letters and the like."""
+    properties = {"modelUri": "azureml://datastores/workspaceblobstore/paths/x", "jobType": "Command"}
+    body = {
+        "properties": properties | {"command": "true", "codeUri": "azureml://datastores/workspaceblobstore/paths/x"}
+    }
+    request = requests.Request("PUT", "https://x/", json=body).prepare()
+    request.headers["Authorization"] = f"Bearer {door.connection.token()}"
+    # As it is: requests would resolve the dots of an address.
+    request.url = f"{door.base}/{path.format(name)}"
+    with requests.Session() as session:
+        answer = session.send(request, verify=door.connection.ca_bundle, timeout=30)
+    assert answer.status_code == 400
+    assert "a name holds letters" in answer.json()["error"]["message"]
+
+
 def test_what_is_not_done_says_so_by_name(door: Door) -> None:
     """An operation that Azure has and this has not is answered 501 with its method and path."""
     answer = door.call("GET", "schedules")
@@ -171,6 +189,36 @@ def test_a_stale_read_gives_the_last_answer(door: Door, ml_client: Any) -> None:
     reads = [door.call("GET", "onlineEndpoints/stale-one").json()["tags"] for _ in range(2)]
     assert reads == [{}, {"new": "yes"}]
     ml_client.online_endpoints.begin_delete("stale-one").result()
+
+
+def test_work_can_be_stuck(door: Door, ml_client: Any, wait: Any) -> None:
+    """With "stuck" work that has ended is answered as under way, until the fault is taken away; then it has ended."""
+    ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="stuck-one")).result()
+    door.call(
+        "PUT", "/local/faults", json={"control": [{"path": "stuck-one$|mfeOperation", "stuck": True, "times": 99}]}
+    )
+    assert door.call("GET", "onlineEndpoints/stuck-one").json()["properties"]["provisioningState"] == "Updating"
+    accepted = door.call("DELETE", "onlineEndpoints/stuck-one").headers
+    polled = [accepted["Azure-AsyncOperation"], accepted["Location"]]
+    status, result = (door.call("GET", url.removeprefix(door.connection.arm)) for url in polled)
+    assert (status.json()["status"], result.status_code) == ("Updating", 202)
+    door.call("DELETE", "/local/faults")
+    wait(lambda: door.call("GET", polled[0].removeprefix(door.connection.arm)).json()["status"] == "Succeeded")
+    assert door.call("GET", polled[1].removeprefix(door.connection.arm)).status_code == 200
+
+
+def test_a_connection_can_be_refused(door: Door) -> None:
+    """With "refused" the client sees its connection break, and nothing is done."""
+    door.call("PUT", "/local/faults", json={"control": [{"method": "PUT", "refused": True}]})
+    with pytest.raises(requests.RequestException):
+        door.call("PUT", "onlineEndpoints/never-made", json={"properties": {"authMode": "Key"}, "location": "local"})
+    assert door.call("GET", "onlineEndpoints/never-made").status_code == 404
+
+
+def test_a_call_can_be_late(door: Door) -> None:
+    """With "delay_ms" an answer comes no earlier than so long after its question."""
+    door.call("PUT", "/local/faults", json={"control": [{"method": "GET", "path": "/jobs$", "delay_ms": 300}]})
+    assert door.call("GET", "jobs").elapsed.total_seconds() >= 0.3
 
 
 @pytest.mark.parametrize(

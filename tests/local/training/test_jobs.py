@@ -184,6 +184,38 @@ def test_row_9_a_job_output_becomes_a_model_with_its_job(ml_client: Any, submit:
     assert models[0].path.endswith(f"/paths/azureml/{job.name}/model")
 
 
+def test_a_run_path_becomes_a_model(ml_client: Any, submit: Any, ended: Any, tmp_path: Path) -> None:
+    """`runs:/JOB/...` is what the job wrote to ./outputs, as MLflow names it."""
+    from azure.ai.ml.entities import Model
+
+    job = ended(submit("mkdir -p outputs/model && echo x > outputs/model/m.txt"))
+    path = f"runs:/{job.name}/outputs/model"
+    made = ml_client.models.create_or_update(Model(name="from-run", path=path, type="custom_model"))
+    ml_client.models.download("from-run", made.version, download_path=str(tmp_path / "got"))
+    assert [each.name for each in (tmp_path / "got").rglob("*.txt")] == ["m.txt"]
+
+
+def test_jobs_are_listed_by_what_is_asked_for(ml_client: Any, workspace: Any, submit: Any, ended: Any) -> None:
+    """By tag, by property and by type; none is of a schedule, for there are none."""
+    import requests
+
+    tagged, other = ended(submit("true", tags={"team": "blue"})), ended(submit("true", tags={"team": "red"}))
+    base = f"{workspace.arm}{tagged.id.rpartition('/')[0]}"
+    headers = {"Authorization": f"Bearer {workspace.token()}"}
+
+    def found(**query: str) -> set[str]:
+        asked = query | {"api-version": "2025-01-01-preview"}
+        return {each["name"] for each in requests.get(base, asked, headers=headers, timeout=30).json()["value"]}
+
+    ours = {tagged.name, other.name}
+    assert found(tag="team") & ours == ours
+    assert found(tag="team=blue") & ours == {tagged.name}
+    assert found(jobType="Command") & ours == ours
+    assert found(jobType="Pipeline") == set()
+    assert found(properties="absent") == set()
+    assert list(ml_client.jobs.list(schedule_defined=True)) == []
+
+
 def test_a_named_output_becomes_an_asset(ml_client: Any, submit: Any, ended: Any) -> None:
     """An output with a name is registered as data when the job has run."""
     outputs = {"table": Output(type="uri_folder", name="job-table")}

@@ -1,0 +1,60 @@
+"""What a list's query asks of each document, beside its place in the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from local.storage.store import Document
+from local.wire.call import Call
+
+Fetch = Callable[[int | None, int], Sequence[Document]]
+_BATCH = 500
+
+
+class Filter:
+    """The tags and properties that a document must have, and the fields that must be as asked.
+
+    Tags and properties are asked for as the service writes them: `a,b=c` is any a, and a b that is c.
+    """
+
+    def __init__(self, call: Call, *, tags: str = "tags", fields: Sequence[str] = ()) -> None:
+        """Read the query: `tags` is its word for them, and each of `fields` a word and the property of that name."""
+        self._tags = _pairs(call.query.get(tags, ""))
+        self._properties = _pairs(call.query.get("properties", ""))
+        self._fields = {key: call.query[key] for key in fields if call.query.get(key)}
+
+    def __call__(self, fetch: Fetch) -> Fetch:
+        """Return a fetch that finds only what passes, however far apart it lies."""
+        if not (self._tags or self._properties or self._fields):
+            return fetch
+
+        def sift(after: int | None, limit: int) -> list[Document]:
+            kept: list[Document] = []
+            while len(kept) < limit:
+                batch = fetch(after, _BATCH)
+                kept += filter(self.passes, batch)
+                if len(batch) < _BATCH:
+                    break
+                after = batch[-1].seq
+            return kept[:limit]
+
+        return sift
+
+    def passes(self, document: Document) -> bool:
+        properties = document.body["properties"]
+        fields = properties | {"name": document.name, "version": document.version}
+        return (
+            _has(document.body.get("tags") or properties.get("tags") or {}, self._tags)
+            and _has(properties.get("properties") or {}, self._properties)
+            and all(fields.get(key) == value for key, value in self._fields.items())
+        )
+
+
+def _pairs(text: str) -> dict[str, str | None]:
+    parts = [each.partition("=") for each in text.split(",") if each]
+    return {key: value if mark else None for key, mark, value in parts}
+
+
+def _has(found: Mapping[str, Any], wanted: Mapping[str, str | None]) -> bool:
+    return all(key in found and value in (None, found[key]) for key, value in wanted.items())
