@@ -64,7 +64,7 @@ class Comparison:
         return (
             f"{self.metric} on the same {self.rows:,} rows: challenger {self.challenger:.4f}, champion "
             f"{self.champion:.4f}; the difference is {self.challenger - self.champion:+.4f}, "
-            f"{CONFIDENCE:.0%} between {self.low:+.4f} and {self.high:+.4f}"
+            f"{100 * CONFIDENCE:.0f} % between {self.low:+.4f} and {self.high:+.4f}"
         )
 
 

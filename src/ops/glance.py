@@ -21,6 +21,7 @@ _GOOD, _BAD, _DIM, _BOLD, _NEXT = "green", "bold red", "dim", "bold", "bold cyan
 _STYLES = {"blue": "bright_blue", "green": "green"}  # a colour is shown in its colour
 _SHOWN_JOBS = 3
 _PERCENT = 2  # the column of the share
+_ALONE = {"running": "stopped, nobody is at it", "paused": "paused"}  # a rollout that no one holds
 _STATES = {"Succeeded": "up"}  # Azure's word says how the last operation went
 
 
@@ -99,11 +100,15 @@ def _rest(seen: Mapping[str, Any], now: datetime) -> Table:
 
 def _lines(seen: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str, str]]:
     """Give the name, the text and the style of each line below the colours."""
-    model, last = seen["model"], seen["last_rollout"]
+    model, last, now_on = seen["model"], seen["last_rollout"], seen["rollout"]
     if model["latest"]:
         yield "newest model", f"{model['name']}:{model['latest']}  {ago(model['registered'], now)}", ""
     else:
         yield "newest model", "none registered", ""
+    if now_on:
+        at = f"{now_on['slot']} at {now_on['step']} %, begun {ago(now_on['begun'], now)}"
+        by = f"{now_on['status']} by {now_on['held_by']}" if now_on["held_by"] else _ALONE[now_on["status"]]
+        yield "rollout", f"{at}: {by}", ""
     if last:
         bad = "rolled back" in last["how"]
         yield "last rollout", f"{last['model']} on {last['how']}  {ago(last['ended'], now)}", "red" if bad else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def write(client: MLClient, folder: Path, job: Job) -> Path:
     made = folder / f"{name}.html"
     metrics, signature = json.loads(model["metrics.json"]), json.loads(model["signature.json"])
     context = job.creation_context
-    when = f"{context.created_at:%Y-%m-%d %H:%M %Z}" if context and context.created_at else ""
+    when = f"{context.created_at.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if context and context.created_at else ""
     made.write_text(drawn(name, job.tags or {}, metrics, signature, report, when), encoding="utf-8")
     return made
 
@@ -58,7 +59,7 @@ def drawn(
     pictures = "".join(page.picture(files[file], says) for file, says in _PLOTS.items() if file in files)
     body = f"""<p class="outcome complete">{html.escape(metrics["model"])}, trained on {metrics["rows"]:,} rows in
 {metrics["seconds"]:.1f} s; {html.escape(metrics["served"])} is served{html.escape(_why(metrics["parity"]))}</p>
-<p class="dim">Measured on {where}: {seen["rows"]:,} of them, {seen["positive_share"]:.1%} positive.</p>
+<p class="dim">Measured on {where}: {seen["rows"]:,} of them, {_percent(seen["positive_share"])} positive.</p>
 <div class="cards">{cards}</div>
 <div class="plots">{pictures}</div>
 <h2>Metrics</h2>
@@ -91,8 +92,8 @@ def _data(metrics: Mapping[str, Any], signature: Mapping[str, Any]) -> str:
     data = metrics["data"]
     files = data["files"] if isinstance(data["files"], int) else len(data["files"])
     where = f"{files} file" + ("" if files == 1 else "s")
-    told = [f"{data['rows']:,} rows from {where}, {metrics['positive_share']:.1%} positive"]
-    told += [f"from {data['first']} to {data['last']}"] if data.get("first") else []
+    told = [f"{data['rows']:,} rows from {where}, {_percent(metrics['positive_share'])} positive"]
+    told += [f"from {data['first']} to {data['last']}".replace("T", " ")] if data.get("first") else []
     told += [f"{data['unlabelled']:,} left out without {signature['target']}"] if data.get("unlabelled") else []
     heads = ("column", "type", "missing", "values", "spread")
     rows = [_column(column) for column in signature["columns"]]
@@ -107,14 +108,18 @@ def _column(column: Mapping[str, Any]) -> str:
     """Return a column's row: its range with its deciles' shares, or its commonest values with theirs."""
     if "categories" in column:
         ordered = sorted(column["categories"].items(), key=lambda item: -float(item[1]))
-        values = ", ".join(f"{value} {share:.0%}" for value, share in ordered[:_SHOWN_CATEGORIES])
+        values = ", ".join(f"{value} {100 * share:.0f} %" for value, share in ordered[:_SHOWN_CATEGORIES])
         values += f" and {len(ordered) - _SHOWN_CATEGORIES} more" if len(ordered) > _SHOWN_CATEGORIES else ""
         spread = page.spark([float(share) for _, share in ordered[:20]])
     else:
         values = f"{column['minimum']:g} to {column['maximum']:g}" if column.get("minimum") is not None else ""
         spread = page.spark([float(share) for share in column.get("shares", ())])
-    cells = (column["name"], column["type"], f"{column['missing_share']:.1%}", values)
+    cells = (column["name"], column["type"], _percent(column["missing_share"]), values)
     return "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + f"<td>{spread}</td>"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _origin(tags: Mapping[str, str], metrics: Mapping[str, Any], when: str) -> list[list[str]]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ops import deployments, endpoints, jobs, lineage, models, scoring, traffic
 from ops.errors import NotFound, OpsError
+from ops.rollout import lease, ledger
 from ops.rollout.position import identity, was_rolled_back
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job, Model, OnlineDeployment
+    from azure.ai.ml.entities import Job, Model, OnlineDeployment, OnlineEndpoint
 
 
 def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
             }
             for slot, found in sorted(slots.items())
         ],
+        "rollout": _under_way(there, slots, split) if there else None,
         "last_rollout": _last_rollout(registered),
         "rolled_back": (there.tags or {}).get(lineage.ROLLED_BACK) if there else None,
     }
@@ -61,6 +63,8 @@ def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
         return "inv train-dev, then inv train-prod"
     if not slots or not serving:
         return "inv deploy"
+    if state["rollout"] and state["rollout"]["held_by"]:
+        return "it goes on by itself: inv studio shows it, inv rollback ends it"
     if len(serving) > 1:
         return "inv rollout to go on, or inv rollback"
     latest = f"{state['model']['name']}:{state['model']['latest']}"
@@ -83,6 +87,20 @@ def _created(resource: Job | Model) -> str | None:
     """Return when it was made (ISO), None where the workspace does not say."""
     context = resource.creation_context
     return context.created_at.isoformat(timespec="seconds") if context and context.created_at else None
+
+
+def _under_way(
+    endpoint: OnlineEndpoint, slots: Mapping[str, OnlineDeployment], split: traffic.Split
+) -> dict[str, Any] | None:
+    """Return the rollout that has not come to its end, with who is at it now; None when there is none."""
+    tags = endpoint.tags or {}
+    for slot, found in slots.items():
+        if split.of(slot) == 100 or was_rolled_back(endpoint, identity(found, slot)):
+            continue
+        if there := ledger.under_way(tags, identity(found, slot)):
+            holder = lease.read(tags.get(lineage.LEASE))
+            return {**there, "held_by": holder.holder.partition(" #")[0] if holder and lease.is_held(holder) else None}
+    return None
 
 
 def _last_rollout(registered: Sequence[Model]) -> dict[str, str] | None:

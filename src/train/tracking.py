@@ -17,6 +17,8 @@ def track(params: Mapping[str, object], metrics: Mapping[str, float]) -> str | N
     # MLflow's own defaults keep a job alive for many minutes when the server is gone.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # The link would lead to a page of MLflow's own server, which neither Azure ML nor the local workspace has there.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         import mlflow
 

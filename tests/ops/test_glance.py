@@ -21,6 +21,8 @@ SEEN: dict[str, Any] = {
         {"slot": "green", "traffic": 75, "mirror": 10, "state": "Failed", "model": "flights:1",
          "deployed_at": "2025-12-20T11:59:00.000+00:00", "rolled_back": False},
     ],
+    "rollout": {"slot": "blue", "step": 25, "status": "running", "held_by": "a:1",
+                "begun": "2026-01-02T11:59:30+00:00"},
     "last_rollout": {"ended": "2026-01-02T113000Z", "model": "flights:2", "how": "blue, 5 s: rolled back at 10 %"},
     "jobs": [{"name": "calm_plum", "stage": "dev", "status": "Completed", "created": "2026-01-02T11:50:00+00:00"}],
     "drift": {"temp": 0.9, "dewp": 0.15, "dest": 0.01},
@@ -44,6 +46,7 @@ def test_everything_is_on_one_screen() -> None:
     assert "Failed" in seen[3]
     assert seen[3].endswith("13 days ago  and 10 % of copies")
     told = {line.split("  ")[1].strip(): line for line in seen[5:]}
+    assert told["rollout"].endswith("blue at 25 %, begun 30 s ago: running by a:1")
     assert "rolled back at 10 %" in told["last rollout"]
     assert "temp 0.90: retrain; dewp 0.15: worth a look" in told["drift"]
     assert told["next"].endswith("inv rollout to go on, or inv rollback")
@@ -53,12 +56,19 @@ def test_everything_is_on_one_screen() -> None:
 def test_before_anything_is_there() -> None:
     """No endpoint, no model: it says so, and what to do."""
     empty = {**SEEN, "endpoint": {"name": "flights", "state": "not created", "scoring_uri": None}, "slots": [],
-             "jobs": [], "drift": {}, "reports": [], "last_rollout": None,
+             "jobs": [], "drift": {}, "reports": [], "rollout": None, "last_rollout": None,
              "model": {"name": "flights", "latest": None, "registered": None}, "next": "inv train-dev"}  # fmt: skip
     seen = "\n".join(lines(empty))
     assert "not created" in seen
     assert "none registered" in seen
     assert "drift" not in seen
+
+
+@pytest.mark.parametrize(("status", "said"), [("running", "stopped, nobody is at it"), ("paused", "paused")])
+def test_a_rollout_that_nobody_holds_is_not_said_to_run(status: str, said: str) -> None:
+    """Whose process died, or that was stopped at a step."""
+    seen = "\n".join(lines({**SEEN, "rollout": {**SEEN["rollout"], "status": status, "held_by": None}}))
+    assert f"begun 30 s ago: {said}" in seen
 
 
 def test_what_others_wrote_is_no_markup() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browsing import until
-from house import House, build, same_environment
+from house import House, build
 
 from local import launch
 from ops.project import Project
@@ -42,11 +42,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     launch.stop(made.root / ".workspace")
 
 
-@pytest.fixture(scope="session")
-def project(house: House) -> Iterator[Project]:
-    """The checkout's project in this process: to read back what the page did."""
-    with same_environment():
-        yield Project(house.settings(), house.root)
+@pytest.fixture(scope="module")
+def project(house: House) -> Project:
+    """The checkout's project in this process: to read back what the page did. Its environment goes with the module."""
+    return Project(house.settings(), house.root)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,11 @@ def show(summary: dict[str, Any]) -> None:
     ]
     console.show_rows("traffic, step by step", steps)
     console.show_rows(
-        "models on October to December", [{"model": name, **metrics} for name, metrics in summary["models"].items()]
+        "models on October to December",
+        [
+            {"model": name, **{key: f"{value:.4f}" for key, value in metrics.items()}}
+            for name, metrics in summary["models"].items()
+        ],
     )
     console.show_rows("time", [{"phase": name, "seconds": taken} for name, taken in summary["phases"].items()])
     latency = f"{summary['p50_ms']:.1f} ms median, {summary['p99_ms']:.1f} ms at the 99th percentile"
@@ -97,4 +101,5 @@ def show(summary: dict[str, Any]) -> None:
     actions.summary("demo", outcome)
     say(f"The endpoint is up: {summary['endpoint']}")
     say('Call it: inv score, or eval "$(inv key --export)" and then eval "$(inv curl)"')
-    say("See it: inv studio, inv status, inv trace, inv history, reports in outputs/.   Stop it: inv workspace.stop")
+    say("See it: inv studio, inv status, inv trace, inv history; reports are in outputs/")
+    say("Stop it: inv workspace.stop")

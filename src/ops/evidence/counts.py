@@ -20,4 +20,4 @@ class Counts:
         return Counts(self.n + other.n, self.bad + other.bad)
 
     def __str__(self) -> str:
-        return f"{self.bad:,} of {self.n:,} ({self.bad / self.n:.2%})" if self.n else "0 of 0"
+        return f"{self.bad:,} of {self.n:,} ({100 * self.bad / self.n:.2f} %)" if self.n else "0 of 0"

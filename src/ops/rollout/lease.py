@@ -52,14 +52,17 @@ def read(tag: str | None) -> Lease | None:
     return Lease(holder, until) if holder and until.tzinfo is not None else None
 
 
+def is_held(found: Lease) -> bool:
+    """Return whether its holder may still be at work: it has time left, and no process of this machine that is gone."""
+    return found.until > datetime.now(UTC) and not _is_gone(found.holder)
+
+
 def check(found: Lease | None, own: Lease, *, force: bool = False) -> None:
     """Raise Refused when somebody else holds the endpoint, and may still be at work.
 
     A lease that has expired, or whose process on this machine is gone, holds nothing.
     """
-    if found is None or found.holder == own.holder or force:
-        return
-    if found.until <= datetime.now(UTC) or _is_gone(found.holder):
+    if found is None or found.holder == own.holder or force or not is_held(found):
         return
     raise Refused(
         f"{found.holder} is rolling out on this endpoint, until {found.until:%H:%M:%S} UTC at the latest: "

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from ops import lineage, wait
 from ops.evidence import Counts, Evidence, Policy
@@ -43,11 +44,14 @@ class Ledger:
         """Return whether nothing was set or judged yet."""
         return not self.step and not self.requests
 
-    def at_step(self, step: int) -> Ledger:
-        """Return the ledger at a step; unchanged when it is there already, so that a resumed step keeps its time."""
+    def at_step(self, step: int, ahead: Sequence[int] = ()) -> Ledger:
+        """Return the ledger at a step; unchanged when it is there already, so that a resumed step keeps its time.
+
+        `ahead` are the steps after it, for whoever draws the way.
+        """
         if step == self.step:
             return replace(self, status=RUNNING)
-        way = self.trail.at_step(self.seconds(), step)
+        way = self.trail.at_step(self.seconds(), step, ahead)
         return Ledger(self.identity, step, self.begun, 0.0, RUNNING, self.requests, self.evidence, way)
 
     def drawn(self) -> Ledger:
@@ -112,6 +116,17 @@ def ended(tags: Mapping[str, str], identity: str) -> bool:
     except ValueError:
         return False
     return kept == identity and status == DONE
+
+
+def under_way(tags: Mapping[str, str], identity: str) -> dict[str, Any] | None:
+    """Return the rollout of this very deployment as plain data; None when there is none, or when it has ended."""
+    try:
+        kept, _, step, begun, _, status, _ = _fields(tags)
+    except ValueError:
+        return None
+    if kept != identity or status not in (RUNNING, PAUSED):
+        return None
+    return {"slot": kept.partition(" of ")[0], "step": step, "status": status, "begun": begun}
 
 
 def _fields(tags: Mapping[str, str]) -> tuple[str, str, int, str, float, str, int]:

@@ -136,7 +136,7 @@ class Rollout:
         assert now.old is not None
         split = {now.new: step, now.old: 100 - step}
         self._retrying(lambda: deployments.check_ready(self._client, self._plan.endpoint, split))
-        self._kept = self._kept.at_step(step)
+        self._kept = self._kept.at_step(step, [each for each in self._plan.steps if each > step])
         self._watch.step(now, self._hold.write(split, self._kept.tags()))
         self._judge(now)
 

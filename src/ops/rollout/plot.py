@@ -35,23 +35,29 @@ def _figure(metric: str, points: list[dict[str, Any]], steps: list[dict[str, Any
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * (seconds - first) / (last - first)
 
     def y(value: float) -> float:
-        return _TOP + (HEIGHT - _TOP - _BOTTOM) * (top - min(value, top)) / (top - bottom)
+        return _TOP + (HEIGHT - _TOP - _BOTTOM) * (top - min(value, 2 * top)) / (top - bottom)
 
-    parts = [_level(power, y(power)) for power in range(math.ceil(bottom), math.floor(top) + 1)]
+    name = html.escape(metric)
+    parts = [_frame(name), *(_level(power, y(power)) for power in range(math.ceil(bottom), math.floor(top) + 1))]
     parts += [_step(x(points[at]["seconds"]), step["share"]) for step in steps if (at := step["point"]) < len(points)]
     parts += [_needs(test, needs[test], y(needs[test])) for test in tests]
     every = max(len(points) // _MOST_POINTS, 1)
     kept = sorted({*range(0, len(points), every), len(points) - 1})
     for test, curve in curves.items():
         path = " L".join(f"{x(points[i]['seconds']):.1f},{y(curve[i]):.1f}" for i in kept)
-        parts.append(f'<path class="{test}" d="M{path}"/>')
+        parts.append(f'<path class="{test}" clip-path="url(#frame-{name})" d="M{path}"/>')
     parts.append(_text(_LEFT, HEIGHT - 6, f"{first:g} s"))
     parts.append(_text(WIDTH - _RIGHT, HEIGHT - 6, f"{last:g} s", 'text-anchor="end"'))
-    name = html.escape(metric)
-    return (
-        f'<figure><h3>{name}</h3><div class="wide"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{name}: evidence over time">{"".join(parts)}</svg></div></figure>'
-    )
+    # A phone scrolls it sideways, and so must a keyboard.
+    frame = f'<div class="wide" tabindex="0" role="region" aria-label="Chart of {name}">'
+    says = f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}: evidence over time"'
+    return f"<figure><h3>{name}</h3>{frame}<svg {says}>{''.join(parts)}</svg></div></figure>"
+
+
+def _frame(name: str) -> str:
+    """Return what cuts the curves off at the top."""
+    size = f'x="{_LEFT}" y="{_TOP}" width="{WIDTH - _LEFT - _RIGHT}" height="{HEIGHT - _TOP - _BOTTOM + 2}"'
+    return f'<clipPath id="frame-{name}"><rect {size}/></clipPath>'
 
 
 def _level(power: int, y: float) -> str:

@@ -75,12 +75,14 @@ class Screen:
             answers = str(len(self._record.seconds[side]))
             colours.add_row(str(slot), console.bar(share, 16), f"{share} %", answers, *latency)
         evidence = Table(box=None, pad_edge=False)
-        heads = ("metric", f"bad {now.new}", f"bad {now.old}", "harm", "", "safety", "")
+        heads = ("metric", f"bad {now.old}", f"bad {now.new}", "harm", "", "safety", "")
         for name, style in zip(heads, ("", "", "", "red", "", "green", ""), strict=True):
             evidence.add_column(name, style=style, header_style="dim", no_wrap=True)
         for found in verdict.findings:
             evidence.add_row(*_row(found))
-        differ = [f"{name}: {green}, shown only" for name, (_, green) in shown(kept.evidence).items()]
+        differ = [
+            f"{name}: {green} on {now.new}, shown, not judged" for name, (_, green) in shown(kept.evidence).items()
+        ]
         return Group(colours, "", evidence, *differ)
 
 
@@ -88,8 +90,8 @@ def _row(found: Finding) -> tuple[str, ...]:
     harm, safety = progress(found.harm, found.harm_needs), progress(found.safety, found.safety_needs)
     return (
         found.metric,
-        f"{found.green.bad} of {found.green.n}",
         f"{found.blue.bad} of {found.blue.n}",
+        f"{found.green.bad} of {found.green.n}",
         console.bar(harm, 10),
         f"{harm} %",
         console.bar(safety, 10),

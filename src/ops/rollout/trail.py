@@ -1,13 +1,14 @@
 """The way of a rollout: when each step began, and both tests of each metric over time, small enough for tags. Pure.
 
-The ledger remembers where a rollout stands; this remembers how it came there, for whoever draws it: `trail` holds
-SECONDS:PERCENT of each step, `trail.METRIC` what harm and safety need and then SECONDS,HARM,SAFETY of each point, with
-log E in tenths. Nothing is decided by it. A trail that is full keeps every second point, and goes on.
+The ledger remembers where a rollout stands; this remembers how it came there, for whoever draws it. `trail` holds
+SECONDS:PERCENT of each step, and :PERCENT of each to come; `trail.METRIC` what harm and safety need and then
+SECONDS,HARM,SAFETY of each point, with log E in tenths. Nothing is decided by it. A trail that is full keeps every
+second point, and goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ops import lineage
@@ -49,14 +50,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Trail:
-    """The steps as (seconds since the rollout began, percent), and a curve a metric."""
+    """The steps as (seconds since the rollout began, percent), the percents to come, and a curve a metric."""
 
     steps: tuple[tuple[float, int], ...] = ()
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    ahead: tuple[int, ...] = ()
 
-    def at_step(self, seconds: float, percent: int) -> Trail:
-        """Return the trail with a step that begins now."""
-        return replace(self, steps=(*self.steps, (_rounded(seconds), percent)))
+    def at_step(self, seconds: float, percent: int, ahead: Sequence[int] = ()) -> Trail:
+        """Return the trail with a step that begins now, and those that are to come."""
+        return replace(self, steps=(*self.steps, (_rounded(seconds), percent)), ahead=tuple(ahead))
 
     def after(self, seconds: float, verdict: Verdict) -> Trail:
         """Return the trail with what the evidence says now."""
@@ -71,7 +73,7 @@ class Trail:
 
     def tags(self) -> dict[str, str]:
         """Return the tags that keep it; the first steps go when there are too many."""
-        steps = [f"{_short(at)}:{percent}" for at, percent in self.steps]
+        steps = [*(f"{_short(at)}:{percent}" for at, percent in self.steps), *(f":{percent}" for percent in self.ahead)]
         while len(" ".join(steps)) > _CHARACTERS:
             del steps[0]
         kept = {f"{lineage.TRAIL}.{metric}": str(curve) for metric, curve in self.curves.items()}
@@ -81,12 +83,14 @@ class Trail:
 def read(tags: Mapping[str, str]) -> Trail:
     """Return the trail that the tags keep; an empty one when they keep none that is understood."""
     try:
-        steps = tuple((float(at), int(percent)) for at, _, percent in _split(tags.get(lineage.TRAIL, ""), ":"))
+        marks = _split(tags.get(lineage.TRAIL, ""), ":")
+        steps = tuple((float(at), int(percent)) for at, _, percent in marks if at)
+        ahead = tuple(int(percent) for at, _, percent in marks if not at)
         prefix = f"{lineage.TRAIL}."
         curves = {name.removeprefix(prefix): _read(text) for name, text in tags.items() if name.startswith(prefix)}
     except ValueError:
         return Trail()
-    return Trail(steps, curves)
+    return Trail(steps, curves, ahead)
 
 
 def _read(text: str) -> Curve:

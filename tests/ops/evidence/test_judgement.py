@@ -67,7 +67,7 @@ def test_one_bad_metric_is_bad() -> None:
     """row_22: slow answers alone roll back, whatever errors say, and the verdict names them."""
     evidence = after(Evidence.start(THREE), 20, error=GOOD, slow=(Counts(90, 1), Counts(10, 8)), disagree=GOOD)
     assert evidence.verdict().answer == "bad"
-    assert str(evidence.verdict()).startswith("bad: slow: green 160 of 200 (80.00%), blue 20 of 1,800")
+    assert str(evidence.verdict()).startswith("bad: slow: green 160 of 200 (80.00 %), blue 20 of 1,800")
 
 
 def test_one_unknown_metric_is_not_yet_good() -> None:

@@ -130,3 +130,13 @@ def test_only_the_end_of_this_deployment_counts_as_its_end() -> None:
     assert not ledger.ended(done, "blue of 2026")
     assert not ledger.ended(replace(started(), status=ROLLED_BACK).tags(), GREEN)
     assert not ledger.ended({}, GREEN)
+
+
+@pytest.mark.parametrize(("status", "told"), [(RUNNING, True), (PAUSED, True), (DONE, False), (ROLLED_BACK, False)])
+def test_only_a_rollout_that_has_not_ended_is_under_way(status: str, told: bool) -> None:
+    """And only that of this very deployment: one that was put in its place has none yet."""
+    kept = replace(started(), status=status)
+    there = ledger.under_way(kept.tags(), GREEN)
+    assert there == ({"slot": "green", "step": 10, "status": status, "begun": kept.begun} if told else None)
+    assert ledger.under_way(kept.tags(), GREEN.replace("2026", "2027")) is None
+    assert ledger.under_way({}, GREEN) is None

@@ -90,7 +90,7 @@ def test_what_decided_is_said_with_the_deployments_own_names() -> None:
     """The metric at fault alone; all of them when none decided."""
     evidence = Evidence.start(POLICY).update({ERROR: (Counts(50), Counts(50, 50)), SLOW: (Counts(50), Counts(50))})
     said = machine.explain(NOW, evidence.verdict())
-    assert said == "error: green 50 of 50 (100.00%), blue 0 of 50 (0.00%)"
+    assert said == "error: green 50 of 50 (100.00 %), blue 0 of 50 (0.00 %)"
     assert "slow" in machine.explain(NOW, Evidence.start(POLICY).verdict())
 
 

@@ -131,5 +131,6 @@ def test_curves_stay_inside_their_frame(bad: int) -> None:
         assert len(paths) == (1 if "<h3>slower</h3>" in figure else 2)  # of slower only harm is tested
         for path in paths:
             spots = [spot.split(",") for spot in path.attrib["d"].lstrip("M").split(" L")]
-            assert all(0 <= float(x) <= plot.WIDTH and 0 <= float(y) <= plot.HEIGHT for x, y in spots)
+            assert all(0 <= float(x) <= plot.WIDTH and float(y) <= plot.HEIGHT for x, y in spots)
+            assert path.attrib["clip-path"] == f"url(#{svg[0].attrib['id']})"
             assert len(spots) <= 601

@@ -39,8 +39,8 @@ def test_a_curve_fits_a_tag_and_keeps_its_ends(points: list[tuple[float, int, in
 
 
 def test_it_comes_back_from_the_tags_as_it_went() -> None:
-    """Steps and curves; a metric whose safety is not asked has none."""
-    way = Trail(((0.0, 10), (12.5, 25)), {"error": Curve(125, 20, ((0.0, 0, 0), (3.5, -12, 31)))})
+    """Steps, those to come, and curves; a metric whose safety is not asked has none."""
+    way = Trail(((0.0, 10), (12.5, 25)), {"error": Curve(125, 20, ((0.0, 0, 0), (3.5, -12, 31)))}, (50, 100))
     way = replace(way, curves={**way.curves, "disagree": Curve(500, 0, ((0.0, 0, None),))})
     assert trail.read(way.tags()) == way
 
@@ -54,7 +54,8 @@ def test_a_ledger_that_is_taken_up_goes_on_with_its_trail() -> None:
     """The steps with their times, and the evidence of each look."""
     kept = Ledger.start(GREEN, POLICY).at_step(10)
     kept = replace(kept, evidence=kept.evidence.update({ERROR: (Counts(200, 0), Counts(200, 40))})).drawn()
-    found = ledger.read(kept.tags(), GREEN, POLICY).at_step(25)
+    found = ledger.read(kept.tags(), GREEN, POLICY).at_step(25, [50, 100])
     assert [percent for _, percent in found.trail.steps] == [10, 25]
+    assert found.trail.ahead == (50, 100)
     assert found.trail.curves[ERROR].points[-1][1] > 10
     assert found.trail.curves[ERROR].harm_needs > 100
