@@ -2,19 +2,27 @@
 
 `inv --list` of this project beside that of a tasks.py with one empty task; and `inv status`, on a local workspace that
 is up and empty, beside a process that asks the same through the SDK and does no more (it shares the settings and the
-way to connect), and beside one that only imports the SDK.
+way to connect), and beside one that only imports the SDK. Then how soon after a job's own end a task that watches it
+goes on, beside the pause between two looks.
 """
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
 from bench import stage
 from bench.figures import Figure, added, at_most
 from bench.timing import medians
+
+from ops import jobs
+from ops.settings import load
+from ops.workspace import connect
 
 TRIVIAL = "from invoke import task\n\n\n@task\ndef nothing(c):\n    pass\n"
 
@@ -31,6 +39,25 @@ with contextlib.suppress(ResourceNotFoundError):
     list(client.models.list(name="flight-delays"))
 list(itertools.islice(client.jobs.list(), 50))
 """
+
+
+def noticed(place: str, times: int) -> Figure:
+    """Watch jobs of uneven lengths to their ends; the seconds from an end to the return of the watch."""
+    from azure.ai.ml import command
+
+    settings = load(yaml.safe_load((stage.ROOT / "invoke.yaml").read_text()) | {"local": {"folder": place}})
+    client = connect(settings)
+    late = []
+    for number in range(times):
+        job = command(command=f"sleep {1 + 0.17 * number:.2f}", environment="azureml:AzureML-sklearn-1.5:1")
+        name = client.jobs.create_or_update(job).name
+        jobs.watch(client, name, poll_seconds=settings.poll_seconds, deadline_seconds=60, say=lambda _: None)
+        ended = client.jobs._runs_operations.get_run_details(name).end_time_utc
+        # What follows the return is not the watch's: one question of some milliseconds.
+        late.append((datetime.now(UTC) - ended).total_seconds())
+    return at_most(
+        "watching a job, s from its end: beside one poll", statistics.median(late), settings.poll_seconds, 1.0
+    )
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
@@ -63,6 +90,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                 },
                 3 if quick else 9,
             )
+            watched = noticed(place, 3 if quick else 9)
         finally:
             run([*inv, "workspace.stop"], stage.ROOT)
     return [
@@ -76,4 +104,5 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             "none: the workspace's answers are in it",
             True,
         ),
+        watched,
     ]

@@ -32,7 +32,7 @@ SECTIONS = (
         ),
     ),
     ("Router", ("router",), "The local workspace's front before one inference server; all share the machine."),
-    ("Command line", ("inv",), "Each in a process of its own."),
+    ("Command line", ("inv", "watching"), "Each task in a process of its own."),
     (
         "Training",
         ("training",),
