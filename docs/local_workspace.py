@@ -32,7 +32,7 @@ _CALL = re.compile(r"(\w+)\.(\w+)$")
 WORDS = """\
 # The local workspace
 
-`python -m local start` opens a workspace on this machine that the Azure ML SDK, unmodified, takes for a real one. It
+`inv workspace.start` opens a workspace on this machine that the Azure ML SDK, unmodified, takes for a real one. It
 runs jobs, keeps models and serves deployments for real. What it does not do: pipelines, sweeps, AutoML, batch
 endpoints, schedules, registries, feature stores, Kubernetes, images (everything runs in the project's own
 interpreter, whatever the environment says), compute instances, private networks, roles. Each of these is answered with
@@ -40,14 +40,14 @@ interpreter, whatever the environment says), compute instances, private networks
 
 ## For other programs
 
-`python -m local status --json` gives what a client needs. A plain `MLClient`:
+`inv workspace.status --json`, in the checkout, gives what a client needs. A plain `MLClient`:
 
 ```python
-import json, subprocess, sys, time
+import json, subprocess, time
 from azure.ai.ml import MLClient
 from azure.core.credentials import AccessToken
 
-found = json.loads(subprocess.check_output([sys.executable, "-m", "local", "status", "--json"]))
+found = json.loads(subprocess.check_output(["inv", "workspace.status", "--json"]))
 
 
 class Token:
@@ -70,7 +70,7 @@ print(client.workspaces.get(found["workspace_name"]).name)
 The same by hand, with nothing but curl:
 
 ```bash
-status() { python -m local status --json | python -c "import json, sys; print(json.load(sys.stdin)['$1'])"; }
+status() { inv workspace.status --json | python -c "import json, sys; print(json.load(sys.stdin)['$1'])"; }
 workspace="/subscriptions/$(status subscription_id)/resourceGroups/$(status resource_group)"
 workspace="$workspace/providers/Microsoft.MachineLearningServices/workspaces/$(status workspace_name)"
 curl --silent --cacert "$(status ca_bundle)" --header "Authorization: Bearer $(cat "$(status token_file)")" \\

@@ -13,23 +13,22 @@ import pytest
 
 from local import launch
 
-PAGE = Path(__file__).parents[2] / "docs/local-workspace.md"
-SOURCE = str(Path(launch.__file__).parents[1])
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/local-workspace.md"
 
 
 @pytest.fixture
-def examples(workspace: launch.Connection, tmp_path: Path) -> dict[str, str]:
-    """Each example's output, run in a folder whose `.workspace` is the running one."""
-    (tmp_path / ".workspace").symlink_to(workspace.folder)
+def examples(workspace: launch.Connection) -> dict[str, str]:
+    """Each example's output, run in the checkout, whose workspace is the running one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     # The SDK leaves the name of its cloud in the environment.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AZUREML_")}
-    environment = inherited | {"PYTHONPATH": SOURCE, "REQUESTS_CA_BUNDLE": workspace.ca_bundle, "PATH": path}
+    own = {"INVOKE_LOCAL_FOLDER": workspace.folder, "REQUESTS_CA_BUNDLE": workspace.ca_bundle, "PATH": path}
     found = {}
     for language, text in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.S):
         command = {"python": [sys.executable, "-c"], "bash": ["bash", "-euc"]}[language]
         done = subprocess.run(
-            [*command, text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+            [*command, text], cwd=ROOT, env=inherited | own, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stderr
         found[language] = done.stdout

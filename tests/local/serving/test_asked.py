@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from azure.ai.ml.entities import OnlineRequestSettings, ProbeSettings
+from azure.ai.ml.entities import ManagedOnlineEndpoint, OnlineRequestSettings, ProbeSettings
 from azure.core.exceptions import HttpResponseError
 
 from .test_deployments import Site
@@ -108,6 +108,23 @@ def test_the_probes_are_its_own(asked: Asked) -> None:
     assert found.provisioning_state == "Failed"
     assert (found.liveness_probe.failure_threshold, found.liveness_probe.period) == (2, 1)
     asked.client.online_deployments.begin_delete("hangs", asked.name).result()
+
+
+def test_an_endpoint_has_at_most_twenty_deployments(ml_client: Any, workspace: Any) -> None:
+    """The next one is refused; those that failed, here for want of their model's files, count as well."""
+    made = ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="crowded")).result()
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {workspace.token()}"
+    model = f"{made.id.partition('/onlineEndpoints/')[0]}/models/hollow/versions/1"
+    hollow = {"modelUri": "azureml://datastores/workspaceblobstore/paths/none", "modelType": "mlflow_model"}
+    session.put(f"{workspace.arm}{model}", json={"properties": hollow}, timeout=30).raise_for_status()
+    body = {"location": "local", "properties": {"endpointComputeType": "Managed", "model": model}}
+
+    def put(number: int) -> int:
+        return session.put(f"{workspace.arm}{made.id}/deployments/number-{number}", json=body, timeout=30).status_code
+
+    assert [put(number) for number in range(21)] == [201] * 20 + [400]
+    ml_client.online_endpoints.begin_delete("crowded").result()
 
 
 def test_both_containers_have_logs(asked: Asked) -> None:

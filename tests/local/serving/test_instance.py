@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def test_a_killed_server_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_keeps_dying_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the limit of restarts in a row an instance is left down, and callers get 424 model_not_ready."""
-    monkeypatch.setattr("local.serving.instance.RESTARTS", 1)
+    """Restarts come after longer and longer pauses; past their limit it is left down: 424 model_not_ready."""
+    monkeypatch.setattr("local.serving.instance.RESTARTS", 3)
+    monkeypatch.setattr("local.serving.instance._FIRST_PAUSE", 0.005)
     flag = tmp_path / "served"
     script = f"""
         import os, pathlib, time
@@ -93,6 +95,8 @@ def test_a_server_that_keeps_dying_is_given_up(tmp_path: Path, monkeypatch: pyte
             status, _ = await made.score()
             assert status == 424
             await until(lambda: "given up" in made.supervisor.logs("endp", "blue", "inference-server"))
+            log = made.supervisor.logs("endp", "blue", "inference-server")
+            assert re.findall(r"; restart (\d) in (\S+) s", log) == [("1", "0"), ("2", "0.02"), ("3", "0.04")]
             status, answer = await made.score()
             assert (status, answer["error"]["message"]) == (424, "No instance of the deployment is up.")
 

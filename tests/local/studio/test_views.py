@@ -56,13 +56,13 @@ def test_a_heart_beats(events: Any) -> None:
 def test_an_endpoint_is_shown_with_its_split_and_its_memory(state: State) -> None:
     """Both colours, the newer one last; a rollout that its tags tell of is told, a part that is no curve is not."""
     tags = {"rollout": json.dumps(["green of X", "p", 25, "2026-11-23T07:32:58+00:00", 3.5, "running", 10])}
-    tags |= {"trail": "0:10 14.5:25", "trail.error": "125 20 0,0,0 3.5,-12,31", "trail.odd": "not a curve"}
+    tags |= {"trail": "0:10 14.5:25 :50 :100", "trail.error": "125 20 0,0,0 3.5,-12,31", "trail.odd": "not a curve"}
     state.endpoints.change("end", tags=tags)
     (endpoint,) = views.everything(state)["endpoints"]
     assert (endpoint["traffic"], endpoint["old"], endpoint["new"]) == ({"blue": 100}, "blue", "green")
     told = endpoint["rollout"]
     assert (told["new"], told["step"], told["status"]) == ("green", 25, "running")
-    assert told["steps"] == [[0, 10], [14.5, 25]]
+    assert (told["steps"], told["ahead"]) == ([[0, 10], [14.5, 25]], [50, 100])
     assert told["curves"]["error"]["points"] == [[0, 0, 0], [3.5, -1.2, 3.1]]
     assert list(told["curves"]) == ["error"]
 
