@@ -10,8 +10,6 @@ from urllib.parse import unquote
 
 import httptools
 
-from local.routing.exchange import request_bytes
-
 PIN = b"azureml-model-deployment"
 CLIENT_REQUEST_ID = b"x-ms-client-request-id"
 
@@ -71,3 +69,15 @@ class Call:
             headers.append((CLIENT_REQUEST_ID, self.client_request_id))
         target = "/" + self.operation + (f"?{self.query.decode('latin-1')}" if self.query else "")
         return request_bytes(self.method, target, headers, body)
+
+
+def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """Spell a request that asks for the connection to be closed after its answer.
+
+    `headers` must hold neither Host, Connection, Content-Length nor Transfer-Encoding.
+    """
+    head = [f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode("latin-1")]
+    head.extend(b"%b: %b\r\n" % header for header in headers)
+    head.append(b"Content-Length: %d\r\n\r\n" % len(body))
+    head.append(body)
+    return b"".join(head)

@@ -238,36 +238,3 @@ class Exchange:
         if self._writing:
             self._loop.remove_writer(self._descriptor)
             self._writing = False
-
-
-def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """Spell a request that asks for the connection to be closed after its answer.
-
-    `headers` must hold neither Host, Connection, Content-Length nor Transfer-Encoding.
-    """
-    head = [f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode("latin-1")]
-    head.extend(b"%b: %b\r\n" % header for header in headers)
-    head.append(b"Content-Length: %d\r\n\r\n" % len(body))
-    head.append(body)
-    return b"".join(head)
-
-
-async def ask(address: Address, target: str, timeout: float) -> Answer:
-    """GET `target` and give the answer; raise ExchangeFailed, or TimeoutError after `timeout` seconds."""
-    outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def done(came: Answer | ExchangeFailed) -> None:
-        if outcome.done():
-            return
-        if isinstance(came, Answer):
-            outcome.set_result(came)
-        else:
-            outcome.set_exception(came)
-
-    exchange = Exchange(address, request_bytes("GET", target, [], b""), _CHUNK, done)
-    try:
-        exchange.start()
-        async with asyncio.timeout(timeout):
-            return await outcome
-    finally:
-        exchange.close()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from local.errors import LocalError
 from local.routing.backend import Upstream
-from local.routing.exchange import ExchangeFailed, ask
+from local.routing.exchange import ExchangeFailed
 from local.serving.containers import GRACE_SECONDS, Container, Containers
+from local.serving.probe import ask
 from local.serving.spec import DeploymentSpec
 
 RESTARTS = 8
