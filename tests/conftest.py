@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from house import House, build, same_environment
+from hypothesis import settings
 
 from local import launch
 
 # A session that was started in the background may ignore Ctrl-C; what it starts must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A property is tried on 30 cases where somebody waits for the answer, and on 100 in CI.
+settings.register_profile("project", deadline=None, max_examples=100 if os.environ.get("CI") else 30)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="module", autouse=True)
