@@ -20,6 +20,7 @@ from pathlib import Path
 from bench import (
     catalog,
     command_line,
+    demo,
     detection,
     models,
     rival_servers,
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rival_servers": lambda folder: rival_servers.measure(folder, quick, options.peers.resolve(), said),
         "routing": lambda folder: routing.measure(folder, quick),
         "command_line": lambda folder: command_line.measure(folder, quick),
+        "demo": lambda folder: demo.measure(folder, quick),
         "training": lambda folder: training.measure(folder, quick),
         "catalog": lambda folder: catalog.measure(folder, quick),
         "scale": lambda folder: scale.measure(folder, quick),

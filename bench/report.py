@@ -32,7 +32,15 @@ SECTIONS = (
         ),
     ),
     ("Router", ("router",), "The local workspace's front before one inference server; all share the machine."),
-    ("Command line", ("inv", "watching"), "Each task in a process of its own."),
+    (
+        "The whole story",
+        ("inv demo",),
+        (
+            "`inv demo` once, with clients that call all the while. Some of it is waiting by design: each step of a "
+            "rollout lasts three seconds at least."
+        ),
+    ),
+    ("Command line", ("inv --list", "inv status", "watching"), "Each task in a process of its own."),
     (
         "Training",
         ("training",),

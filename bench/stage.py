@@ -25,17 +25,24 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **ONE_THREAD, **more}
 
 
+def training(output: Path, kind: str, data: Path, holdout: Path | str = "none") -> list[str]:
+    """Return the command that trains a model of `kind` as a job does, into output/model."""
+    options = {
+        "data": data, "holdout": holdout, "target": "late", "positive": "1", "drop": "none",
+        "time-column": "scheduled", "model": kind, "model-output": output / "model", "report-output": output / "report",
+    }  # fmt: skip
+    return [
+        sys.executable,
+        str(TRAIN / "train.py"),
+        *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
+    ]
+
+
 def trained(folder: Path, kind: str, data: Path = ROOT / "data" / "prod") -> Path:
     """Train a model of `kind` below `folder`, once, and return what AZUREML_MODEL_DIR is to be."""
     root = folder / "azureml-models" / kind / "1"
     if not (root / "model" / "metrics.json").exists():
-        options = {
-            "data": data, "holdout": "none", "target": "late", "positive": "1", "drop": "none",
-            "time-column": "scheduled", "model": kind, "model-output": root / "model",
-            "report-output": folder / "report",
-        }  # fmt: skip
-        words = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        subprocess.run([sys.executable, str(TRAIN / "train.py"), *words], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(training(root, kind, data), check=True, stdout=subprocess.DEVNULL)
     return root
 
 

@@ -40,13 +40,8 @@ def grown(folder: Path, quick: bool) -> tuple[dict[str, Path], int]:
 
 def train(data: Path, kind: str, output: Path) -> tuple[float, float]:
     """Train in a process of its own; return seconds and the peak of its memory in MB."""
-    options = {
-        "data": data, "holdout": "none", "target": "late", "positive": "1", "drop": "none",
-        "time-column": "scheduled", "model": kind, "model-output": output / "model", "report-output": output / "report",
-    }  # fmt: skip
-    words = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, str(stage.TRAIN / "train.py"), *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(stage.training(output, kind, data), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         raise RuntimeError(f"training {kind} on {data.name} failed")

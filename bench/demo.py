@@ -1,0 +1,86 @@
+"""What does the whole story take beside its own trainings and server starts? `python -m bench --only demo`.
+
+`inv demo` once, on a workspace made for it; then the three trainings and the four starts of a server that are in it,
+one after the other and nothing else. What is left is what a person waits for: the rollouts' bake times, uploads, the
+workspace, the SDK. And what the clients saw, who call all the while.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench import stage
+from bench.figures import Figure, at_most
+from bench.servers import inference_server
+
+MOST_SECONDS = 90.0
+MONTHS = (6, 9)  # of production data, for the first model and the second
+STARTS = 4  # blue, green, the broken release and the flaky one
+
+
+def told(folder: Path) -> dict[str, float]:
+    """Run `inv demo` and return its summary."""
+    summary = folder / "demo.json"
+    variables = stage.environment(INVOKE_LOCAL_FOLDER=str(folder / "demo"))
+    inv = [sys.executable, "-m", "invoke"]
+    try:
+        subprocess.run(
+            [*inv, "demo", "--json", str(summary)], cwd=stage.ROOT, env=variables, check=True, stdout=subprocess.DEVNULL
+        )
+    finally:
+        stop = [*inv, "workspace.stop"]
+        subprocess.run(stop, cwd=stage.ROOT, env=variables, check=False, stdout=subprocess.DEVNULL)
+    found: dict[str, float] = json.loads(summary.read_text())
+    return found
+
+
+def alone(folder: Path) -> float:
+    """Return the seconds of the trainings and of the starts, with nothing around them."""
+    data = stage.ROOT / "data"
+    spent = 0.0
+    for name, files in (
+        ("dev", sorted((data / "dev").glob("*.csv.gz"))),
+        *((f"prod-{months}", sorted((data / "prod").glob("*.csv.gz"))[:months]) for months in MONTHS),
+    ):
+        rows = folder / "demo-rows" / name
+        rows.mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, rows)
+        started = time.perf_counter()
+        command = stage.training(folder / "demo-alone" / name, "logistic", rows, data / "live")
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        spent += time.perf_counter() - started
+    model = stage.trained(folder, "logistic")
+    for _ in range(STARTS):
+        with inference_server(stage.SCORE / "score.py", model, folder) as (_, took):
+            spent += took
+    return spent
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """Measure the story once; a quick run leaves it out."""
+    if quick:
+        return []
+    started = time.perf_counter()
+    summary = told(folder)
+    took = time.perf_counter() - started
+    failed, requests = summary["failed"], summary["requests"]
+    return [
+        at_most("inv demo, s: beside its trainings and server starts alone", took, alone(folder), 2.0),
+        Figure(
+            "inv demo, s", took, MOST_SECONDS, took / MOST_SECONDS, f"at most {MOST_SECONDS:g} s", took <= MOST_SECONDS
+        ),
+        Figure(
+            "inv demo, requests failed by deploys, shifts, a rollback and a cleanup: beside all requests",
+            failed,
+            requests,
+            failed / requests,
+            "none",
+            failed == 0,
+        ),
+    ]
