@@ -104,7 +104,7 @@ def register(c: Context, job: str = "", force: bool = False, json: bool = False)
 def deploy(
     c: Context, slot: str = "", version: str = "", dry_run: bool = False, force: bool = False, json: bool = False
 ) -> Any:
-    """Deploy the newest model to the idle slot and test it there."""
+    """Deploy the newest model to the idle colour and test it."""
     return opened(c).deploy(slot=slot or None, version=version or None, dry_run=dry_run, force=force)
 
 

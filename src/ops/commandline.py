@@ -17,7 +17,7 @@ from ops import boundary, console
 
 Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
 PROGRAMS = frozenset({"inv", "invoke", "__main__.py"})
-_START = "Nothing here yet? inv demo tells the whole story in about a minute."
+_START = "Nothing here yet? inv demo tells the whole story in a minute or two."
 _ALIKE = 0.5
 _WORDS_FOR_OPTIONS = ("help", "list", "version")  # of inv itself, which other programs take as commands
 _MORE = "inv --help TASK shows the options of one; inv status what to do next."

@@ -126,7 +126,7 @@ class Project:
         return job
 
     def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> dict[str, Any]:
-        """Deploy a version (the newest when none is named) to the idle slot, test it there, and say what came of it."""
+        """Deploy a version (the newest when none is named) to the idle colour, test it, say what came of it."""
         model = self.newest_model(version, force=force, register=not dry_run)
         decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
         where = {"slot": decision.slot, "model_version": model.version, "scoring_uri": self.scoring_uri()}

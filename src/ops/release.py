@@ -118,7 +118,7 @@ def check_libraries(model: Model, environment: str) -> None:
 def deploy(
     client: MLClient, target: Target, model: Model, say: Say, *, slot: str | None, force: bool, dry_run: bool
 ) -> Decision:
-    """Bring the model up in the idle slot, test it there, and give a first deployment all the traffic.
+    """Bring the model up in the idle colour, test it there, and give a first deployment all the traffic.
 
     The test comes before any traffic, also on a new endpoint, so that no client ever reaches what failed it.
     Raises DeploymentFailed or TestFailed; the traffic then is what it was. Running it again goes on where it stopped.

@@ -146,13 +146,13 @@ def history(project: Project) -> dict[str, Any]:
         console.show_rows("models", [_version(version) for version in past])
     else:
         console.say("no model is registered yet: inv train-dev, then inv train-prod")
-    rollouts = [
-        {"ended": ended, "model": version["model"], "how": how}
-        for version in past
-        for ended, how in version["rollouts"].items()
-    ]
+    rollouts = [(ended, version["model"], how) for version in past for ended, how in version["rollouts"].items()]
     if rollouts:
-        console.show_rows("rollouts", sorted(rollouts, key=lambda row: str(row["ended"]), reverse=True))
+        now = datetime.now(UTC)
+        rows = [
+            {"ended": glance.ago(when, now), "model": name, "how": how} for when, name, how in sorted(rollouts)[::-1]
+        ]
+        console.show_rows("rollouts", rows)
     return {"models": past}
 
 
@@ -163,11 +163,19 @@ def _version(past: Mapping[str, Any]) -> dict[str, Any]:
         "model": past["model"],
         "registered": glance.ago(past["registered"], datetime.now(UTC)),
         "slot": past["slot"],
-        "auc": str(past["auc"] or "-")[:6],
+        "auc": _rounded(past["auc"]),
         "learned from": past["data"],
         "job": past["job"],
         "commit": commit[:8] + ("+" if commit.endswith("+changes") else ""),
     }
+
+
+def _rounded(metric: str | None) -> str:
+    """Return a metric's tag as the pages show it; a tag that is no number stands as it is."""
+    try:
+        return f"{float(metric or ''):.4f}"
+    except ValueError:
+        return str(metric or "-")
 
 
 def trace(project: Project, slot: str | None) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,3 +105,5 @@ def show(summary: dict[str, Any]) -> None:
     say('Call it: inv score, or eval "$(inv key --export)" and then eval "$(inv curl)"')
     say("See it: inv studio, inv status, inv trace, inv history; reports are in outputs/")
     say("Stop it: inv workspace.stop")
+    if shutil.which("inv") is None:
+        say(f"For a plain inv: source {sys.prefix}/bin/activate")
