@@ -106,7 +106,7 @@ def test_everything_is_reached_by_tab(page: Page) -> None:
     assert names[: len(first)] == first
     assert {"shift", "back", "about-blue", "log-blue", "about-green", "log-green"} <= set(names)
     go(page, "test")
-    assert {"body", "send", "cURL", "Python"} <= set(reached(page))
+    assert {"body", "send", "Copy as cURL", "Copy as Python"} <= set(reached(page))
 
 
 def test_a_whole_shift_by_keyboard(page: Page) -> None:

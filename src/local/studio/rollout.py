@@ -33,19 +33,20 @@ def read(tags: Mapping[str, str]) -> Json | None:
         return None
     curves = {name.removeprefix("trail."): _curve(text) for name, text in tags.items() if name.startswith("trail.")}
     counts = {name.removeprefix("evidence."): _counts(text) for name, text in tags.items() if name[:9] == "evidence."}
-    found["steps"] = _steps(tags.get("trail", ""))
+    found["steps"], found["ahead"] = _steps(tags.get("trail", ""))
     found["curves"] = {name: curve for name, curve in sorted(curves.items()) if curve}
     found["counts"] = {name: four for name, four in sorted(counts.items()) if four}
     found["held"] = bool(tags.get("lease"))
     return found
 
 
-def _steps(text: str) -> list[list[float]]:
-    """Return [seconds since the rollout began, percent] of each step."""
+def _steps(text: str) -> tuple[list[list[float]], list[int]]:
+    """Return [seconds since the rollout began, percent] of each step, and the percents of those to come."""
     try:
-        return [[float(at), int(percent)] for at, percent in (each.split(":") for each in text.split())]
+        marks = [each.split(":") for each in text.split()]
+        return [[float(at), int(percent)] for at, percent in marks if at], [int(each) for at, each in marks if not at]
     except ValueError:
-        return []
+        return [], []
 
 
 def _curve(text: str) -> Json | None:

@@ -133,7 +133,8 @@ function theme() {
     button.setAttribute("aria-label", dark() ? "Light theme" : "Dark theme");
     button.title = button.getAttribute("aria-label");
   };
-  const changed = () => { draw(); if (known.all) show(true); };
+  // A canvas is drawn anew in the other colours; all else changes by itself, and keeps what is in it.
+  const changed = () => { draw(); if (known.all && view?.drawn) show(true); };
   button.addEventListener("click", () => {
     const wanted = dark() ? "light" : "dark";
     // What the system has anyway is not a choice: from then on the page follows the system again.

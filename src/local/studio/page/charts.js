@@ -52,14 +52,20 @@ export function line(label, colour, more = {}) {
 }
 
 // Beats of the last minutes; the time axis ends now and has a fixed length, so that the curve moves steadily.
-export function beats(series, unit, seconds = 300) {
+// `tens`: each line of the grid is ten times the one below, so that a peak leaves the rest to be read.
+export function beats(series, unit, { tens = false, seconds = 300 } = {}) {
+  const written = (_, splits) => splits.map((each) => tens && each >= 1000 ? `${each / 1000} s` : `${each >= 1000 ? each.toLocaleString("en") : Number(each.toPrecision(3))}${unit}`);
+  const height = tens
+    ? { distr: 3, range: (_, least, most) => [10 ** Math.floor(Math.log10(Math.max(least ?? 1, 0.1))), 10 ** Math.ceil(Math.log10(Math.max(most ?? 10, 1.01)))] }
+    : { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] };
+  const lines = tens ? { splits: (_, __, least, most) => Array.from({ length: Math.round(Math.log10(most / least)) + 1 }, (___, power) => least * 10 ** power) } : {};
   return () => ({
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
-    scales: { x: { time: true, range: (_, first, last) => [last - Math.min(seconds, Math.max(last - first, 60)), last] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
+    scales: { x: { time: true, range: (_, first, last) => [last - Math.min(seconds, Math.max(last - first, 60)), last] }, y: height },
     axes: [
-      axis({ space: 90, size: 28, values: (_, splits) => splits.map((each) => new Date(each * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })) }),
-      axis({ size: 58, values: (_, splits) => splits.map((each) => `${each >= 1000 ? each.toLocaleString("en") : Number(each.toPrecision(3))}${unit}`) }),
+      axis({ space: 90, size: 32, gap: 9, values: (_, splits) => splits.map((each) => new Date(each * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })) }),
+      axis({ size: 58, values: written, ...lines }),
     ],
     series: [{}, ...series()],
     padding: [8, 26, 0, 0],

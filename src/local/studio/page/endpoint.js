@@ -5,7 +5,7 @@ import { call } from "./api.js";
 import { Chart, beats, line } from "./charts.js";
 import { slotColour, slotStyle } from "./colour.js";
 import { badge, copy, empty, fill, h, icon, pairs } from "./dom.js";
-import { commit, kind, ms, rate, since } from "./words.js";
+import { commit, kind, ms, rate, since, standing } from "./words.js";
 
 const SHOWN_SECONDS = 300;
 const [RATE, FAULTS, P50, , P99] = [0, 1, 2, 3, 4];
@@ -29,7 +29,7 @@ export function endpointView() {
       new Chart("Requests a second", "Requests a second of each deployment, the last five minutes",
         beats(() => names.map((name) => line(name, slotColour(name), { fill: `${slotColour(name)}22` })), ""), coloured),
       new Chart("Latency", "Median and 99th percentile of the latency of each deployment, the last five minutes",
-        beats(() => names.flatMap((name) => [line(`${name} p50`, slotColour(name)), line(`${name} p99`, slotColour(name), { dash: [4, 4], width: 1.5 })]), " ms"), both),
+        beats(() => names.flatMap((name) => [line(`${name} p50`, slotColour(name)), line(`${name} p99`, slotColour(name), { dash: [4, 4], width: 1.5 })]), " ms", { tens: true }), both),
       new Chart("Faults a second", "Answers of 5xx, 424 and 408 a second of each deployment, the last five minutes",
         beats(() => names.map((name) => line(name, slotColour(name))), ""), coloured),
     ];
@@ -54,7 +54,7 @@ export function endpointView() {
   };
 
   return {
-    root, beat,
+    root, beat, drawn: true,
     past: beat,
     update(known) {
       const endpoint = known.endpoint;
@@ -65,7 +65,7 @@ export function endpointView() {
       }
       fill(root, "there", () => [head, split, cards, charts, statuses]);
       fill(head, [endpoint.name, endpoint.state, endpoint.scoring_uri, endpoint.deployments.length, endpoint.traffic], () => heading(endpoint));
-      fill(split, [endpoint.traffic, endpoint.mirror], () => traffic(endpoint));
+      fill(split, [endpoint.traffic, endpoint.mirror, endpoint.rollout && [standing(endpoint.rollout), endpoint.rollout.step]], () => traffic(endpoint));
       fill(cards, [endpoint.deployments, endpoint.traffic, endpoint.new, known.health[endpoint.name], endpoint.rolled_back], () =>
         byName(endpoint.deployments).map((each) => card(endpoint, each, known.health[endpoint.name]?.[each.name] ?? [])));
       draw(known);
@@ -99,7 +99,14 @@ function heading(endpoint) {
 function traffic(endpoint) {
   const copies = Object.entries(endpoint.mirror).filter(([, share]) => share);
   return [h("h2", {}, "Traffic"), h("div", { class: "split" }, bar(endpoint.traffic)),
+    going(endpoint),
     copies.length ? h("p", { class: "dim" }, copies.map(([slot, share]) => `${slot} gets copies of ${share} % of the requests; nobody sees its answers to them.`)) : null];
+}
+
+// While a rollout is under way, what leads to it.
+function going({ rollout }) {
+  if (rollout?.status !== "running" && rollout?.status !== "paused") return null;
+  return h("p", { class: "going" }, badge(standing(rollout), kind(standing(rollout))), h("a", { href: "#/rollout", data: { key: "going" } }, `The rollout of ${rollout.new} is at ${rollout.step} %`));
 }
 
 function card(endpoint, each, up) {

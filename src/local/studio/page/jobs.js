@@ -4,7 +4,7 @@ import { cancel } from "./act.js";
 import { call, picture } from "./api.js";
 import { badge, empty, fill, h, icon, pairs } from "./dom.js";
 import { slotStyle } from "./colour.js";
-import { at, between, commit, kind, number, since } from "./words.js";
+import { at, between, commit, kind, measure, number, since } from "./words.js";
 
 const ENDED = new Set(["Completed", "Failed", "Canceled"]);
 const MOST_LOG = 400_000; // characters on the page
@@ -29,13 +29,9 @@ function line(job) {
   return h("li", {}, h("a", { href: `#/jobs/${encodeURIComponent(job.name)}`, data: { key: job.name } },
     badge(job.status, kind(job.status)),
     h("span", { class: "what" }, h("b", {}, job.title), h("span", { class: "dim small block" }, job.name)),
-    h("span", { class: "some" }, wanted.map(([name, value]) => h("span", {}, h("span", { class: "dim small" }, `${spelled(name)} `), number(value)))),
+    h("span", { class: "some" }, wanted.map(([name, value]) => h("span", {}, h("span", { class: "dim small" }, `${measure(name)} `), number(value)))),
     h("span", { class: "took" }, between(job.started, job.ended)),
     h("time", { class: "dim", datetime: job.created, title: at(job.created) }, since(job.created))));
-}
-
-function spelled(name) {
-  return name.replace(/^(holdout|split)_/, "").replaceAll("_", " ");
 }
 
 export function jobView(name) {
@@ -110,6 +106,6 @@ function about(job, made, live) {
     h("div", {}, h("h2", {}, "Facts"), pairs([["model", models.length ? models : null], ["experiment", job.experiment], ["stage", job.tags.stage], ["commit", job.tags.git_commit && h("code", { title: job.tags.git_commit }, commit(job.tags.git_commit))],
       ["submitted", at(job.created)], ["started", job.started && at(job.started)], ["ended", job.ended && at(job.ended)],
       ...Object.entries(job.tags).filter(([name]) => !["stage", "git_commit"].includes(name))])),
-    metrics.length ? h("div", {}, h("h2", {}, "Metrics"), metrics.map(([title, found]) => [title ? h("h3", { class: "dim small" }, title) : null, pairs(found.map(([name, value]) => [spelled(name), number(value)]))])) : null,
+    metrics.length ? h("div", {}, h("h2", {}, "Metrics"), metrics.map(([title, found]) => [title ? h("h3", { class: "dim small" }, title) : null, pairs(found.map(([name, value]) => [measure(name), number(value)]))])) : null,
   ];
 }

@@ -2,7 +2,7 @@
 
 import { badge, empty, fill, h } from "./dom.js";
 import { slotStyle } from "./colour.js";
-import { at, commit, compact, number, outcome, since } from "./words.js";
+import { at, commit, compact, measure, number, outcome, since } from "./words.js";
 
 const MOST = 6;
 const LOWER_IS_BETTER = /loss|brier|error/;
@@ -37,12 +37,17 @@ function model(name, versions, live) {
       line(few, "job", (each) => (each.job ?? each.tags.job ? h("a", { href: `#/jobs/${encodeURIComponent(each.job ?? each.tags.job)}` }, each.job ?? each.tags.job) : "")),
       line(few, "commit", (each) => h("code", { title: each.tags.git_commit }, commit(each.tags.git_commit))),
       line(few, "rows", (each) => (each.tags["data.rows"] ? number(each.tags["data.rows"]) : "")),
-      line(few, "from", (each) => each.tags["data.first"]), line(few, "to", (each) => each.tags["data.last"]),
+      line(few, "from", (each) => moment(each.tags["data.first"])), line(few, "to", (each) => moment(each.tags["data.last"])),
       line(few, "data", (each) => each.tags.data_fingerprint && h("code", {}, each.tags.data_fingerprint)),
       line(few, "algorithm", (each) => each.tags.algorithm), line(few, "served as", (each) => each.tags.served),
       line(few, "forced", (each) => each.tags.forced),
       group("Rollouts", few.length), line(few, "ended", (each) => rollouts(each)),
       keys(few, "library.").length ? [group("Libraries", few.length), keys(few, "library.").map((key) => line(few, key.slice(8), (each) => each.tags[key]))] : null))));
+}
+
+// A time of the data has no zone: it is shown as it stands there.
+function moment(stamp) {
+  return stamp?.replace("T", " ");
 }
 
 function keys(versions, prefix) {
@@ -62,7 +67,7 @@ function row(versions, key, name) {
   const values = versions.map((each) => Number(each.tags[key]));
   const real = values.filter(Number.isFinite);
   const best = NO_BETTER.test(name) || real.length < 2 || new Set(real).size < 2 ? null : LOWER_IS_BETTER.test(name) ? Math.min(...real) : Math.max(...real);
-  return h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), versions.map((each, index) => {
+  return h("tr", {}, h("th", { scope: "row" }, measure(name)), versions.map((each, index) => {
     const value = values[index];
     return h("td", { class: `number${value === best ? " best" : ""}`, title: value === best ? "the best of these" : null }, Number.isFinite(value) ? number(value) : "", value === best ? h("span", { class: "visually-hidden" }, " (best)") : null);
   }));

@@ -5,14 +5,14 @@ import { Chart, evidence } from "./charts.js";
 import { drawn, slotStyle } from "./colour.js";
 import { canRollBack } from "./endpoint.js";
 import { badge, empty, fill, h, icon, pairs } from "./dom.js";
-import { at, compact, duration, kind, needs, outcome, share, since } from "./words.js";
+import { at, compact, duration, kind, needs, outcome, share, since, standing } from "./words.js";
 
 export function rolloutView() {
   const head = h("div"), timeline = h("section", { "aria-label": "Steps" }), curves = h("section", { "aria-label": "Evidence" }), past = h("section", { "aria-label": "History" });
   const root = h("div", { class: "view" }, head, timeline, curves, past);
   let charts = [];
   return {
-    root,
+    root, drawn: true,
     update({ all, endpoint }) {
       const last = endpoint?.rollout;
       fill(head, [endpoint?.name, last, endpoint?.traffic, endpoint?.rolled_back], () => heading(endpoint, last));
@@ -35,8 +35,8 @@ function heading(endpoint, last) {
   const why = last.status === "rolled back" && endpoint.rolled_back?.startsWith(last.identity) ? endpoint.rolled_back.slice(last.identity.length + 2) : "";
   return [
     h("div", { class: "heading" },
-      h("div", {}, h("h1", {}, "Rollout of ", h("span", { class: "slot", style: slotStyle(last.new) }, h("i", { class: "dot" }), last.new), " ", badge(last.status, kind(last.status))),
-        h("p", { class: "dim" }, there ? h("a", { href: "#/models" }, there.model) : "", there ? " · " : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), last.held ? " · an operator holds it" : "")),
+      h("div", {}, h("h1", {}, "Rollout of ", h("span", { class: "slot", style: slotStyle(last.new) }, h("i", { class: "dot" }), last.new), " ", badge(standing(last), kind(standing(last)))),
+        h("p", { class: "dim" }, there ? h("a", { href: "#/models" }, there.model) : "", there ? " · " : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), standing(last) === "stopped" ? [" · nobody is at it: ", h("code", {}, "inv rollout"), " goes on"] : "")),
       h("div", { class: "buttons" },
         h("button", { type: "button", data: { key: "shift" }, on: { click: () => shift(endpoint) } }, icon("shift"), "Shift traffic"),
         h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: ended || !canRollBack(endpoint), title: ended ? "It has ended" : null, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back"))),
@@ -50,12 +50,15 @@ function steps(endpoint, last) {
   const items = reached.map(([from, percent], index) => {
     const until = reached[index + 1]?.[0];
     const present = until === undefined;
-    const state = !present ? "good" : { done: "good", "rolled back": "bad", paused: "held" }[last.status] ?? "run";
+    const state = !present ? "good" : { done: "good", "rolled back": "bad", paused: "held", stopped: "held" }[standing(last)] ?? "run";
     const took = (until ?? total) - from;
     return h("li", { class: `step ${state}`, "aria-current": present && state === "run" ? "step" : null },
       h("span", { class: "mark" }, icon({ good: "good", bad: "bad", held: "held", run: "run" }[state])),
       h("b", {}, `${percent} %`), h("span", { class: "dim small" }, took > 0 ? duration(took) : present && state === "run" ? "now" : ""));
   });
+  // What has ended has nothing to come, whatever was planned.
+  if (last.status === "running" || last.status === "paused") items.push(...last.ahead.map((percent) =>
+    h("li", { class: "step ahead" }, h("span", { class: "mark" }), h("b", {}, `${percent} %`), h("span", { class: "dim small" }, "to come"))));
   if (last.status === "done") items.push(h("li", { class: "step good end" }, h("span", { class: "mark" }, icon("good")), h("b", {}, "done"), h("span", { class: "dim small" }, "all traffic")));
   if (last.status === "rolled back") items.push(h("li", { class: "step bad end" }, h("span", { class: "mark" }, icon("back")), h("b", {}, "0 %"), h("span", { class: "dim small" }, "rolled back")));
   return [h("h2", {}, "Steps"), h("ol", { class: "steps", style: slotStyle(last.new) }, items)];

@@ -75,10 +75,10 @@ function build(endpoint) {
         h("div", { class: "row" }, h("label", { for: "body" }, "Body"), h("button", { type: "button", class: "link push", on: { click: reset } }, "Put the sample back")),
         editor, wrong,
         h("div", { class: "buttons start" }, send,
-          h("button", { type: "button", on: { click: () => copy(curl(state, editor.value), "cURL command") } }, icon("copy"), "cURL"),
-          h("button", { type: "button", on: { click: () => copy(python(state, editor.value), "Python code") } }, icon("copy"), "Python"),
-          h("span", { class: "dim small" }, "Ctrl+Enter sends")),
-        h("p", { class: "dim small" }, "What is copied reads the key from ENDPOINT_KEY: ", h("code", {}, 'eval "$(inv key --export)"'))),
+          h("button", { type: "button", on: { click: () => copy(curl(state, editor.value), "cURL command") } }, icon("copy"), "Copy as cURL"),
+          h("button", { type: "button", on: { click: () => copy(python(state, editor.value), "Python code") } }, icon("copy"), "Copy as Python"),
+          h("span", { class: "dim small keys" }, "Ctrl+Enter sends")),
+        h("p", { class: "dim small" }, "What is copied reads the key from ENDPOINT_KEY: ", h("code", { class: "whole" }, 'eval "$(inv key --export)"'))),
       answer),
   ];
   const choose = (now) => {

@@ -21,9 +21,18 @@ export function between(start, end) {
   return start ? duration(((end ? Date.parse(end) : Date.now()) - Date.parse(start)) / 1000) : "";
 }
 
+// 2026-11-25 16:48:55, by the reader's clock.
 export function at(stamp) {
   const time = new Date(stamp);
-  return Number.isNaN(time.getTime()) ? String(stamp) : time.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+  return Number.isNaN(time.getTime()) ? String(stamp) : time.toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "medium" });
+}
+
+const MEASURES = { auc: "AUC", brier: "Brier score", positive_share: "share of positives" };
+
+// The name of a metric, as the reports have it.
+export function measure(name) {
+  const plain = name.replace(/^(holdout|split)_/, "");
+  return MEASURES[plain] ?? plain.replaceAll("_", " ");
 }
 
 // 2026-11-24T015044Z, as tags keep a time.
@@ -63,9 +72,14 @@ export function share(bad, all) {
   return all ? `${bad} of ${all.toLocaleString("en")} (${Number(((100 * bad) / all).toPrecision(2))} %)` : "none yet";
 }
 
+// How a rollout stands: one that says it runs, and that nobody holds, does not.
+export function standing(rollout) {
+  return rollout.status === "running" && !rollout.held ? "stopped" : rollout.status;
+}
+
 const STATES = {
   Completed: "good", Succeeded: "good", Failed: "bad", Canceled: "held", CancelRequested: "held", Queued: "wait",
-  NotStarted: "wait", Deleting: "held", done: "good", "rolled back": "bad", paused: "held", running: "run",
+  NotStarted: "wait", Deleting: "held", done: "good", "rolled back": "bad", paused: "held", stopped: "held", running: "run",
 };
 export function kind(state) {
   return STATES[state] ?? "run";
