@@ -134,10 +134,6 @@ class Assets:
 
     def _normal(self, kind: str, properties: Json) -> Json:
         body = {key: value for key, value in properties.items() if value is not None}
-        for key in ("tags", "properties"):
-            if isinstance(body.get(key), dict):
-                # The service keeps words only; the SDK sends a number now and then.
-                body[key] = {name: value if value is None else str(value) for name, value in body[key].items()}
         if kind == "models":
             uri = str(body.get("modelUri", ""))
             body["modelUri"] = self.locator.long_uri(uri, "models")

@@ -73,8 +73,12 @@ def control_app(state: State) -> Starlette:
             return _Json(refusal.to_json(), refusal.status, {"x-ms-response-type": "error"})
         except (LocalError, OSError, sqlite3.Error) as error:
             _LOG.exception("%s %s", request.method, request.url.path)
-            body = {"error": {"code": "ServiceError", "message": str(error), "details": [], "additionalInfo": []}}
-            return _Json(body, 500, {"x-ms-response-type": "error"})
+            return _Json(Refusal(str(error)).to_json(), 500, {"x-ms-response-type": "error"})
+        except Exception:
+            # A defect of ours: told like any other error, with the rest in the log.
+            _LOG.exception("%s %s", request.method, request.url.path)
+            defect = Refusal("The local workspace failed at this call; its log says how.")
+            return _Json(defect.to_json(), 500, {"x-ms-response-type": "error"})
         return _response(reply, request.query_params.get(_VERSION))
 
     async def artifact(request: Request) -> Response:

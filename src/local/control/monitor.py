@@ -144,11 +144,14 @@ def _query(query: Mapping[str, str], start: float, end: float) -> metrics.Query:
     top = query.get("top") or "10"
     if not top.isdecimal():
         raise Invalid(f"top must be a whole number, not {top!r}", code="BadRequest")
+    interval = int(durations.seconds(query.get("interval") or "PT1M"))
+    if interval < metrics.MINUTE:
+        raise Invalid(f"interval must be PT1M or more, not {query.get('interval')}", code="BadRequest")
     return metrics.Query(
         names=_words(query.get("metricnames", "")),
         start=start,
         end=end,
-        interval=int(durations.seconds(query.get("interval") or "PT1M")),
+        interval=interval,
         aggregations=tuple(word.lower() for word in _words(query.get("aggregation") or "average")),
         filter=query.get("$filter") or query.get("filter", ""),
         rolled_up=frozenset(word.lower() for word in _words(query.get("rollupby", ""))),

@@ -13,7 +13,7 @@ from local.serving.endpoints import Endpoints
 from local.serving.materials import Materials
 from local.serving.spec import DeploymentSpec, Probe
 from local.storage.store import Document
-from local.wire import durations
+from local.wire import durations, names
 from local.wire.call import Call, Json, Reply, page, system_data
 from local.wire.operations import Operations
 
@@ -23,7 +23,12 @@ MAX_DEPLOYMENTS = 20
 MAX_INSTANCES = 50
 MAX_TIMEOUT_SECONDS = 180
 _PROBE = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}
-_REQUEST = {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"}
+_DEFAULTS: dict[str, Json] = {
+    "livenessProbe": _PROBE,
+    "readinessProbe": _PROBE,
+    "requestSettings": {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"},
+    "scaleSettings": {"scaleType": "Default"},
+}
 
 
 class Deployments:
@@ -104,10 +109,12 @@ class Deployments:
         count = sku["capacity"]
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_INSTANCES:
             raise Invalid(f"The instance count must be 1 to {MAX_INSTANCES}, not {count!r}.")
-        if (properties.get("scaleSettings") or {}).get("scaleType", "Default") != "Default":
+        if properties["scaleSettings"]["scaleType"] != "Default":
             raise Unsupported("scale settings other than Default on managed deployments")
         model = self.materials.resolve("models", properties["model"]) if properties.get("model") else None
         code = properties.get("codeConfiguration") or {}
+        if properties.get("codeConfiguration") is not None and not code.get("scoringScript"):
+            raise Invalid(f"The code configuration of deployment '{name}' needs a scoring script.")
         if not code.get("scoringScript"):
             kind = model.body["properties"].get("modelType") if model else None
             if kind != "mlflow_model":
@@ -117,7 +124,12 @@ class Deployments:
         environment = properties.get("environmentId")
         if environment and not environment.startswith(("azureml://registries/", "azureml:AzureML-", "AzureML-")):
             self.materials.resolve("environments", environment)
-        self._spec_settings(properties)
+        names.check_variables(properties["environmentVariables"])
+        settings = self._spec_settings(properties)
+        for kind in ("liveness", "readiness"):
+            _check_probe(f"The {kind} probe of deployment '{name}'", settings[kind])
+        if settings["max_concurrent_requests_per_instance"] < 1:
+            raise Invalid(f"Deployment '{name}' must take at least one request at a time in each instance.")
         timeout = durations.seconds(properties["requestSettings"]["requestTimeout"])
         if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
             raise Invalid(f"The request timeout must be over 0 and at most {MAX_TIMEOUT_SECONDS} s, not {timeout:g} s.")
@@ -159,11 +171,10 @@ class Deployments:
 def _normal(properties: Json) -> Json:
     """Return the properties with the service's defaults in place of what is not set."""
     normal = {key: value for key, value in properties.items() if value is not None}
-    for key, base in (("livenessProbe", _PROBE), ("readinessProbe", _PROBE), ("requestSettings", _REQUEST)):
+    for key, base in _DEFAULTS.items():
         given = {name: value for name, value in (normal.get(key) or {}).items() if value is not None}
         normal[key] = base | given
     normal.setdefault("endpointComputeType", "Managed")
-    normal.setdefault("scaleSettings", {"scaleType": "Default"})
     normal.setdefault("environmentVariables", {})
     normal.setdefault("instanceType", "Standard_DS3_v2")
     return normal | {"egressPublicNetworkAccess": normal.get("egressPublicNetworkAccess", "Enabled")}
@@ -177,6 +188,12 @@ def _probe(given: Json) -> Probe:
         success_threshold=int(given["successThreshold"]),
         failure_threshold=int(given["failureThreshold"]),
     )
+
+
+def _check_probe(what: str, probe: Probe) -> None:
+    """Refuse what no probe can be; the bounds are those of Kubernetes, which keeps them on Azure."""
+    if min(probe.period, probe.timeout, probe.success_threshold, probe.failure_threshold) < 1:
+        raise Invalid(f"{what} needs a period, a timeout (s) and thresholds of 1 or more.")
 
 
 def resource(endpoint: str, name: str) -> str:

@@ -50,6 +50,9 @@ class Endpoints:
         if mode is None:
             raise Invalid(f"The authentication mode {properties['authMode']!r} is not key, aml_token or aad_token")
         properties["authMode"] = mode
+        identity = body.get("identity") or {"type": "SystemAssigned"}
+        if not identity.get("type"):
+            raise Invalid("The identity of an endpoint needs a type, such as SystemAssigned.")
         with self.store.transaction():
             old = self.store.get("endpoints", name)
             if old is None:
@@ -69,7 +72,7 @@ class Endpoints:
                 | {
                     "properties": properties,
                     "tags": body.get("tags") or {},
-                    "identity": body.get("identity") or {"type": "SystemAssigned"},
+                    "identity": identity,
                     "kind": body.get("kind") or "Managed",
                     "state": "Creating" if old is None else "Updating",
                     "operation": operation,

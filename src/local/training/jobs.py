@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from asyncio import to_thread
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from local.catalog.locations import Locator
 from local.errors import Conflict, Invalid, NotFound, Unsupported
 from local.storage.store import Document, Store, now
 from local.training import command as command_line
+from local.training.resource import resource
 from local.wire import durations, names
-from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
+from local.wire.call import Call, Json, Reply, archived_filter, page
 from local.wire.clock import SteadyClock
 from local.wire.filters import Filter
 from local.wire.place import Place
@@ -20,6 +22,7 @@ from local.wire.place import Place
 if TYPE_CHECKING:
     from local.training.runner import Runner
 
+_CODE = re.compile(r"(?:.*/codes/|azureml:|)(?P<name>[^/:]+)(?:/versions/|:)(?P<version>[^/:]+)/?", re.I)
 LOG_NAME = "user_logs/std_log.txt"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 
@@ -113,60 +116,14 @@ class Jobs:
 
     def code_location(self, code_id: str) -> tuple[str, str]:
         """Return the container of a code and the path in it."""
-        parts = code_id.strip("/").split("/")
-        name, version = (parts[-3], parts[-1]) if "versions" in parts else code_id.split(":")[-2:]
-        document = self.store.get("codes", name, version)
+        match = _CODE.fullmatch(code_id)
+        document = self.store.get("codes", match["name"], match["version"]) if match else None
         if document is None:
-            raise NotFound("Code", f"Code with name: {name} and version: {version} not found.")
+            raise NotFound("Code", f"Code {code_id} not found.")
         return document.body["properties"]["container"], document.body["properties"]["path"]
 
     def render(self, document: Document) -> Json:
-        body = document.body
-        base: Json = {
-            "description": None,
-            "tags": {},
-            "properties": {},
-            "displayName": document.name,
-            "experimentName": "Default",
-            "isArchived": False,
-            "identity": None,
-            "componentId": None,
-            "codeId": None,
-            "inputs": {},
-            "outputs": {},
-            "environmentVariables": {},
-            "distribution": None,
-            "limits": None,
-            "parameters": {},
-            "resources": {
-                "instanceCount": 1,
-                "instanceType": None,
-                "properties": None,
-                "shmSize": "2g",
-                "dockerArgs": None,
-            },
-        }
-        properties = base | body["properties"]
-        properties["status"] = body["status"]
-        properties["properties"] = {"_azureml.ComputeTargetType": "local"} | (properties["properties"] or {})
-        properties["outputs"] = {
-            key: {"description": None, "mode": "ReadWriteMount", "uri": None} | (value or {})
-            for key, value in (_outputs_of_all(document.name) | (properties["outputs"] or {})).items()
-        }
-        properties["inputs"] = {
-            key: {"description": None} | (value or {}) for key, value in (properties["inputs"] or {}).items()
-        }
-        properties["services"] = {
-            "Tracking": _service("Tracking", f"{self.place.control}/mlflow/v1.0{self.place.id}"),
-            "Studio": _service("Studio", f"{self.place.studio}/#/jobs/{document.name}"),
-        }
-        return {
-            "id": f"{self.place.id}/jobs/{document.name}",
-            "name": document.name,
-            "type": "Microsoft.MachineLearningServices/workspaces/jobs",
-            "properties": properties,
-            "systemData": system_data(document),
-        }
+        return resource(self.place, document)
 
     def _amend(self, old: Document, properties: Json) -> Document:
         for key in ("command", "codeId", "environmentId", "inputs"):
@@ -187,6 +144,7 @@ class Jobs:
         if not str(properties.get("command") or "").strip():
             raise Invalid("The job has no command")
         self.computes.check(properties.get("computeId"))
+        names.check_variables(properties.get("environmentVariables") or ())
         if properties.get("codeId"):
             self.code_location(properties["codeId"])
         self._check_environment(str(properties.get("environmentId") or ""))
@@ -215,24 +173,6 @@ class Jobs:
         name, _, version = reference.partition("/environments/")[2].partition("/versions/")
         if version and not name.startswith("AzureML-") and self.store.get("environments", name, version) is None:
             raise NotFound("Environment", f"Environment with name: {name} and version: {version} not found.")
-
-
-def _outputs_of_all(job: str) -> Json:
-    """Return the output that a job has beside those that it declares: what it writes to ./outputs and ./logs."""
-    uri = f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{job}"
-    return {"default": {"jobOutputType": "uri_folder", "uri": uri}}
-
-
-def _service(kind: str, endpoint: str) -> Json:
-    return {
-        "jobServiceType": kind,
-        "port": None,
-        "endpoint": endpoint,
-        "status": None,
-        "errorMessage": None,
-        "properties": None,
-        "nodes": None,
-    }
 
 
 def get_job(jobs: Jobs, call: Call) -> Reply:

@@ -85,7 +85,8 @@ class Runner:
             await asyncio.to_thread(self._conclude, name, folder, result, seconds)
         except LocalError as error:
             await asyncio.to_thread(self.jobs.finish, name, "Failed", code="UserError", message=str(error))
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, ValueError, sqlite3.Error) as error:
+            # What the system would not start a process with is a ValueError.
             message = f"The job could not be run: {error}"
             await asyncio.to_thread(self.jobs.finish, name, "Failed", code="SystemError", message=message)
         finally:

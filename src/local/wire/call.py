@@ -80,7 +80,7 @@ def page(
     try:
         top = int(call.query.get("$top", "0") or 0)
         count = int(call.query.get("count", "0") or 0)
-        after = int(base64.urlsafe_b64decode(call.query["$skip"])) if call.query.get("$skip") else None
+        after = int(base64.urlsafe_b64decode(call.query["$skip"])[:18]) if call.query.get("$skip") else None
     except ValueError as error:
         raise Invalid(f"$top, count and $skip are not usable: {error}") from error
     size = min(each for each in (top, count, PAGE) if each > 0)

@@ -45,7 +45,8 @@ class Filter:
         properties = document.body["properties"]
         fields = properties | {"name": document.name, "version": document.version}
         return (
-            _has(document.body.get("tags") or properties.get("tags") or {}, self._tags)
+            # Endpoints have them beside their properties, all others in them.
+            _has(document.body.get("tags", properties.get("tags")) or {}, self._tags)
             and _has(properties.get("properties") or {}, self._properties)
             and all(fields.get(key) == value for key, value in self._fields.items())
         )

@@ -15,6 +15,8 @@ from azure.ai.ml.entities import (
     ManagedOnlineDeployment,
     ManagedOnlineEndpoint,
     Model,
+    OnlineRequestSettings,
+    ProbeSettings,
 )
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -211,6 +213,14 @@ def test_an_overlapping_update_is_a_conflict(site: Site, tmp_path: Path) -> None
     [
         ({"model": "azureml:absent:7"}, ResourceNotFoundError, "absent and version: 7 not found"),
         ({"instance_count": 51}, HttpResponseError, "1 to 50"),
+        ({"liveness_probe": ProbeSettings(success_threshold=-1)}, HttpResponseError, "liveness probe of deployment 'fine' needs"),
+        ({"readiness_probe": ProbeSettings(failure_threshold=-1)}, HttpResponseError, "readiness probe of deployment"),
+        ({"environment_variables": {"A=B": "1"}}, HttpResponseError, "'A=B' cannot be the name of an environment"),
+        (
+            {"request_settings": OnlineRequestSettings(max_concurrent_requests_per_instance=-1)},
+            HttpResponseError,
+            "at least one request at a time",
+        ),
         ({"endpoint_name": "absent"}, ResourceNotFoundError, "absent not found"),
     ],
 )

@@ -136,6 +136,7 @@ def test_job_environment_has_no_workspace_token(
     ("line", "more", "said"),
     [
         ("echo", {"compute": "nowhere"}, "Unknown compute target 'nowhere'"),
+        ("echo", {"environment_variables": {"A=B": "1"}}, "'A=B' cannot be the name of an environment variable"),
         (
             "echo ${{inputs.x}}",
             {"inputs": {"x": Input(type="uri_folder", path="azureml://datastores/none/paths/x")}},
