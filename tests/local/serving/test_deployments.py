@@ -213,7 +213,7 @@ def test_an_overlapping_update_is_a_conflict(site: Site, tmp_path: Path) -> None
     [
         ({"model": "azureml:absent:7"}, ResourceNotFoundError, "absent and version: 7 not found"),
         ({"instance_count": 51}, HttpResponseError, "1 to 50"),
-        ({"liveness_probe": ProbeSettings(success_threshold=-1)}, HttpResponseError, "liveness probe of deployment 'fine' needs"),
+        ({"liveness_probe": ProbeSettings(success_threshold=-1)}, HttpResponseError, "liveness probe of deployment"),
         ({"readiness_probe": ProbeSettings(failure_threshold=-1)}, HttpResponseError, "readiness probe of deployment"),
         ({"environment_variables": {"A=B": "1"}}, HttpResponseError, "'A=B' cannot be the name of an environment"),
         (
