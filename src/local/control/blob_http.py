@@ -6,8 +6,10 @@ import asyncio
 import errno
 import logging
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from starlette.requests import Request
@@ -20,7 +22,7 @@ from local.storage.blobs import CHUNK, Blob, Blobs, safe_name
 from local.wire.guard import Guard
 
 MAX_LIST = 5000
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 _VERSION = "2021-06-08"
 _LOG = logging.getLogger("local")
 
@@ -40,6 +42,11 @@ class BlobApi:
             response = blob_words.error(404, "BlobNotFound", "The specified blob does not exist.")
         except Refusal as refusal:
             response = blob_words.error(refusal.status, refusal.code, refusal.message)
+        except sqlite3.Error as error:
+            _LOG.exception("%s of a blob", request.method)
+            full = "full" in str(error)
+            status, code = (409, "InsufficientStorage") if full else (500, "InternalError")
+            response = blob_words.error(status, code, str(error))
         except OSError as error:
             _LOG.exception("%s of a blob", request.method)
             # A 5xx would have the storage library try again for more than a minute: the disk is no fuller then.
@@ -103,6 +110,8 @@ class BlobApi:
                     416, "InvalidRange", "The range is not satisfiable for the size of the resource."
                 )
             end = min(int(match[2]) if match[2] else end, end)
+            if end < start:
+                raise Invalid(f"The range {wanted!r} ends before it begins", code="InvalidRange")
         answer = blob_words.headers(blob) | {"Content-Length": str(end - start + 1)}
         if wanted:
             answer["Content-Range"] = f"bytes {start}-{end}/{blob.size}"
@@ -111,22 +120,23 @@ class BlobApi:
     def _list(self, container: str, query: Mapping[str, str]) -> Response:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         wanted = query.get("maxresults") or str(MAX_LIST)
-        if not wanted.isdecimal() or int(wanted) == 0:
+        if not wanted.isdecimal() or len(wanted) > 9 or int(wanted) == 0:
             raise Invalid(f"maxresults {wanted!r} is no number from 1 on", code="OutOfRangeQueryParameterValue")
         limit = min(int(wanted), MAX_LIST)
-        found = self.blobs.find(container, prefix, query.get("marker", ""), limit)
+        found = self.blobs.find(container, prefix, unquote(query.get("marker", "")), limit)
         entries: dict[str, str] = {}
         for blob in found:
             rest = blob.name[len(prefix) :]
             if delimiter and delimiter in rest:
                 head = prefix + rest.split(delimiter)[0] + delimiter
-                entries[head] = f"<BlobPrefix><Name>{escape(head)}</Name></BlobPrefix>"
+                entries[head] = f"<BlobPrefix>{blob_words.named(head)}</BlobPrefix>"
             else:
                 entries[blob.name] = blob_words.entry(blob)
-        marker = escape(found[-1].name) if len(found) == limit else ""
+        # What comes next is asked for by a word of ours: any name can be said in it.
+        marker = quote(found[-1].name, safe="") if len(found) == limit else ""
         body = (
             f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="{escape(container)}">'
-            f"<Prefix>{escape(prefix)}</Prefix><Blobs>{''.join(entries.values())}</Blobs>"
+            f"{blob_words.named(prefix, 'Prefix')}<Blobs>{''.join(entries.values())}</Blobs>"
             f"<NextMarker>{marker}</NextMarker></EnumerationResults>"
         )
         return Response(body, media_type="application/xml")

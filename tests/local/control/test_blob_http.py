@@ -1,0 +1,91 @@
+"""The blob protocol at its edges: names, ranges, block lists and metadata that are not as they should be."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from azure.storage.blob import ContainerClient
+
+from local import launch
+
+BLOCK = {"x-ms-blob-type": "BlockBlob"}
+BOMB = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE l [<!ENTITY a "xx">]><BlockList>&a;</BlockList>'
+
+
+class Container:
+    """Raw calls about one container, with its signature."""
+
+    def __init__(self, connection: launch.Connection, client: Any) -> None:
+        store = client.datastores.get("workspaceblobstore", include_secrets=True)
+        self.url = f"{connection.arm}/blob/acct/{store.container_name}"
+        self.signature = store.credentials.sas_token
+        self.session = requests.Session()
+        self.session.verify = connection.ca_bundle
+
+    def call(self, method: str, name: str, query: str = "", **more: Any) -> requests.Response:
+        request = requests.Request(method, "https://x/", **more).prepare()
+        # As it is: requests would spell the address its own way.
+        request.url = f"{self.url}/{name}?{query}{self.signature}"
+        return self.session.send(request, timeout=30, verify=self.session.verify)
+
+
+@pytest.fixture
+def container(workspace: launch.Connection, ml_client: Any) -> Container:
+    return Container(workspace, ml_client)
+
+
+@pytest.mark.parametrize("name", ["a\x01b", "a\ufffeb", "a&<b>", "a%2Fb", "é ü", "a+b"])
+def test_any_name_is_listed_as_it_is(container: Container, name: str) -> None:
+    """Also one that XML cannot say: the list stays readable, and its next page is found."""
+    for each in (f"odd/{name}", f"odd/{name}/z"):
+        assert container.call("PUT", quote(each), data=b"1", headers=BLOCK).status_code == 201
+    reader = ContainerClient.from_container_url(
+        f"{container.url}?{container.signature}", connection_verify=container.session.verify
+    )
+    pages = reader.list_blobs(name_starts_with="odd/", results_per_page=1)
+    assert [each.name for each in pages] == [f"odd/{name}", f"odd/{name}/z"]
+    for each in (f"odd/{name}", f"odd/{name}/z"):
+        assert container.call("DELETE", quote(each)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [("bytes=0-0", 206), ("bytes=2-", 206), ("bytes=9-", 416), ("bytes=2-1", 400), ("bytes=-1", 400),
+     ("bytes=0-1,2-3", 400), ("x", 400), (f"bytes={'9' * 5000}-", 400), (f"bytes=0-{'9' * 18}", 206)],
+)  # fmt: skip
+def test_a_range_is_answered_or_refused(container: Container, wanted: str, status: int) -> None:
+    """Never with a length that is none."""
+    container.call("PUT", "ranged", data=b"123", headers=BLOCK)
+    assert container.call("GET", "ranged", headers={"x-ms-range": wanted}).status_code == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<",
+        b"<!DOCTYPE x><BlockList/>",
+        BOMB.encode("utf-16"),
+        b"<BlockList><Latest>bm9uZQ==</Latest></BlockList>",
+    ],
+)
+def test_a_block_list_that_is_none_is_refused(container: Container, body: bytes) -> None:
+    """Entities in any encoding, words that are not XML, blocks that were not sent."""
+    assert container.call("PUT", "listed", "comp=blocklist&", data=body).status_code == 400
+    assert container.call("GET", "listed").status_code == 404
+
+
+@pytest.mark.parametrize(("key", "status"), [("a_1", 201), ("a&b", 400), ("1a", 400), ("a-b", 400)])
+def test_metadata_has_the_names_of_identifiers(container: Container, key: str, status: int) -> None:
+    """As with the service; they are elements of a list's answer."""
+    answer = container.call("PUT", "described", data=b"1", headers=BLOCK | {f"x-ms-meta-{key}": "v"})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("most", ["0", "-1", "x", "9" * 5000])
+def test_a_page_without_a_size_is_refused(container: Container, most: str) -> None:
+    """It is a number from 1 on."""
+    assert container.call("GET", "", f"restype=container&comp=list&maxresults={most}&").status_code == 400
