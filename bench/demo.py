@@ -80,7 +80,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             failed,
             requests,
             failed / requests,
-            "none",
+            "not one",
             failed == 0,
         ),
     ]

@@ -40,6 +40,11 @@ def added(name: str, value: float, reference: float, most: float, unit: str) -> 
     return Figure(name, value, reference, value / reference, f"at most {most:g} {unit} more", more <= most)
 
 
+def unaimed(name: str, value: float, reference: float, why: str) -> Figure:
+    """Make a figure that is told and aims at nothing; `why`, in a few words."""
+    return Figure(name, value, reference, value / reference, f"none: {why}", True)
+
+
 def read(path: Path) -> list[Figure]:
     """Read the list in a file; an empty one if there is no such file."""
     return [Figure(**figure) for figure in json.loads(path.read_text())] if path.exists() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -31,7 +32,15 @@ SECTIONS = (
             "JSON). Their answers were compared with ours first. Ours alone checks every cell."
         ),
     ),
-    ("Router", ("router",), "The local workspace's front before one inference server; all share the machine."),
+    (
+        "Router",
+        ("router",),
+        (
+            "The local workspace's front before one inference server, which it reaches by a Unix socket, as HAProxy and "
+            "nginx do here. Those only pass on; the router also authenticates, draws a deployment and counts. All share "
+            "the machine."
+        ),
+    ),
     (
         "The whole story",
         ("inv demo",),
@@ -59,10 +68,13 @@ SECTIONS = (
     ),
 )
 
+HOLDS, MISSED, NO_AIM = "#1f6feb", "#c1440e", "#8c959f"
+_TIMES = re.compile(r"at (?:most|least) ([\d.e-]+) times the reference")
+
 ABOUT = (
     "Written by `nox -s bench`; [benchmarks.json](benchmarks.json) has the same figures. Each stands beside a "
-    "reference measured in turn with it in the same run; values are medians. Where an aim is missed or another is "
-    "faster, the table says no."
+    "reference measured in turn with it in the same run; values are medians. Where an aim is missed, or another server "
+    "of models is faster, the table says no."
 )
 
 
@@ -108,23 +120,42 @@ def sections(figures: Sequence[Figure]) -> Iterator[tuple[str, str, list[Figure]
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
-    """Draw each figure's ratio to its reference, section by section."""
+    """Draw each figure's ratio to its reference on one scale, section by section, with the mark that it aims at."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shown = [figure for _, begins, _ in SECTIONS[:-1] for figure in figures if figure.name.startswith(begins)]
-    shown = [figure for figure in shown if figure.ratio > 0]
-    plot, axes = pyplot.subplots(figsize=(9, 0.24 * max(len(shown), 4) + 1))
-    colours = ["#2a6f97" if figure.holds else "#c1440e" for figure in shown]
-    axes.barh([figure.name for figure in shown], [figure.ratio for figure in shown], color=colours)
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xscale("log")
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", labelsize=6)
-    axes.set_xlabel("ratio to the reference of the same run; blue: the aim holds, red: it does not")
-    plot.tight_layout()
+    # The last section's figures are rates and counts of rollouts, of which a ratio says little.
+    parts = [(title, [row for row in rows if row.ratio > 0]) for title, _, rows in sections(figures)]
+    parts = [(title, rows) for title, rows in parts if rows and title != SECTIONS[-1][0]]
+    heights = [len(rows) + 1.6 for _, rows in parts]
+    plot, panels = pyplot.subplots(
+        len(parts), figsize=(11, 0.21 * sum(heights) + 0.5), height_ratios=heights, sharex=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for panel, (title, rows) in zip(panels[:, 0], parts, strict=True):
+        panel.set_title(title, loc="left", fontsize=10, fontweight="bold")
+        for place, row in enumerate(rows):
+            colour = NO_AIM if row.aim.startswith("none") else HOLDS if row.holds else MISSED
+            panel.plot([1, row.ratio], [place, place], color=colour, linewidth=1.4, alpha=0.45)
+            panel.plot(row.ratio, place, "o", color=colour, markersize=5)
+            if aim := _TIMES.match(row.aim):
+                panel.plot(float(aim[1]), place, "|", color="#333333", markersize=9)
+        panel.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=7.5)
+        panel.set_ylim(len(rows) - 0.5, -0.6)
+        panel.axvline(1, color="#777777", linewidth=0.8)
+        panel.grid(axis="x", color="#e3e6ea", linewidth=0.6)
+        panel.tick_params(length=0)
+        panel.spines[:].set_visible(False)
+    last = panels[-1, 0]
+    last.set_xscale("log")
+    last.xaxis.set_major_formatter(lambda value, _: f"{value:g}x" if value >= 1 else f"1/{1 / value:,.0f}")
+    last.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    # What is far outside runs out of the frame: the rest would be drawn together.
+    last.set_xlim(1 / 300, 300)
+    words = "ratio to the reference of the same run;  | the aim,  blue: it holds,  red: it does not,  grey: none"
+    last.set_xlabel(words, fontsize=8.5, loc="right")
     plot.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(plot)
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import stage
-from bench.figures import Figure, added, at_least
+from bench.figures import Figure, added, at_least, unaimed
 from bench.load import Address, drive
 from bench.processes import free_port, running
 from bench.servers import inference_server
@@ -125,22 +125,20 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     middle = {key: statistics.median(values) for key, values in middles.items()}
     figures = []
     for clients in CLIENTS:
-        of = f"{clients} client{'s' * (clients > 1)}"
-        ours, none = rate["router", clients], rate["direct", clients]
-        name = f"router, requests/s, {of}: beside none"
-        if clients == 1:
-            # One client waits for its own answer: what that costs is the latency's aim below.
-            figures.append(Figure(name, ours, none, ours / none, "none: see its latency", True))
-        else:
-            figures.append(at_least(name, ours, none, 0.9))
-        figures += [
-            at_least(f"router, requests/s, {of}: beside {name}", rate["router", clients], rate[name, clients], 0.9)
-            for name in fronts
-            if name not in requests.keys() & {"direct", "router"}
-        ]
-    for name in ("direct", *(name for name in fronts if name not in ("direct", "router"))):
-        label = "none" if name == "direct" else name
-        figures.append(
-            added(f"router, median ms, 1 client: beside {label}", middle["router", 1], middle[name, 1], 0.3, "ms")
-        )
+        of = f"router, requests/s, {clients} client{'s' * (clients > 1)}: beside"
+        for name in fronts:
+            ours, theirs = rate["router", clients], rate[name, clients]
+            if name == "direct" and clients > 1:
+                figures.append(at_least(f"{of} none", ours, theirs, 0.9))
+            elif name == "direct":
+                # One client waits for its own answer: what that costs is the latency's aim below.
+                figures.append(unaimed(f"{of} none", ours, theirs, "see its latency"))
+            elif name != "router":
+                figures.append(unaimed(f"{of} {name}", ours, theirs, "it only passes on"))
+    of, ours = "router, median ms, 1 client: beside", middle["router", 1]
+    for name in fronts:
+        if name == "direct":
+            figures.append(added(f"{of} none", ours, middle[name, 1], 0.3, "ms"))
+        elif name != "router":
+            figures.append(unaimed(f"{of} {name}", ours, middle[name, 1], "it only passes on"))
     return figures
