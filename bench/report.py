@@ -36,9 +36,9 @@ SECTIONS = (
         "Router",
         ("router",),
         (
-            "The local workspace's front before one inference server, which it reaches by a Unix socket, as HAProxy and "
-            "nginx do here. Those only pass on; the router also authenticates, draws a deployment and counts. All share "
-            "the machine."
+            "The local workspace's front before one inference server, which it reaches by a Unix socket, as HAProxy "
+            "and nginx do here. Those only pass on; the router also authenticates, draws a deployment and counts. "
+            "All share the machine."
         ),
     ),
     (
