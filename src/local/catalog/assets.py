@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.catalog import curated
+from local.catalog.flavors import flavors
 from local.catalog.locations import Locator
 from local.errors import Conflict, NotFound
+from local.storage.blobs import Blobs
 from local.storage.store import Document, Store
 from local.wire import names
 from local.wire.call import Call, Json, Reply, archived_filter, page, system_data
@@ -32,10 +34,11 @@ _SHOWN: Json = {"description": None, "tags": {}, "properties": {}, "isArchived":
 class Assets:
     """The four kinds of assets in the store."""
 
-    def __init__(self, place: Place, store: Store, locator: Locator) -> None:
+    def __init__(self, place: Place, store: Store, locator: Locator, blobs: Blobs) -> None:
         self.place = place
         self.store = store
         self.locator = locator
+        self.blobs = blobs
 
     def get(self, kind: str, name: str, version: str) -> Document:
         """Return one version, and the newest one that is not archived for the label "latest"."""
@@ -137,6 +140,8 @@ class Assets:
         if kind == "models":
             uri = str(body.get("modelUri", ""))
             body["modelUri"] = self.locator.long_uri(uri, "models")
+            if body.get("modelType") == "mlflow_model" and not body.get("flavors"):
+                body["flavors"] = flavors(self.blobs, self.locator.resolve(uri, "models"))
             if body.get("jobName") is None and uri.startswith("azureml://jobs/"):
                 body["jobName"] = uri.split("/")[3]
         elif kind == "data":

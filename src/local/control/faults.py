@@ -3,7 +3,7 @@
 PUT /local/faults {"control": [...], "scoring": [...]} adds faults, GET lists them, DELETE ends them. A control
 fault: "method" and "path" (regular expressions for the whole method and for a part of the path), "times" (how
 many calls it strikes, 1 unless said), "delay_ms", and at most one of "status" (answer that, with "retry_after"
-seconds if given), "stale" (answer a GET as the last one of the same path was answered), "stuck" (answer a GET as if
+seconds if given), "stale" (answer a GET as the last one like it was answered), "stuck" (answer a GET as if
 the work that it asks about went on), "lost" (do it, then break the connection before the answer) and "refused" (break
 the connection at once). A scoring fault: "endpoint",
 "deployment", "share" (0 to 1), "status" and "delay_ms".
@@ -65,7 +65,7 @@ class Faults:
         self._address = control
         self._control: list[ControlFault] = []
         self._scoring: list[Json] = []
-        self._read: OrderedDict[str, Reply] = OrderedDict()
+        self._read: OrderedDict[tuple[object, ...], Reply] = OrderedDict()
 
     async def around(self, call: Call, answer: Callable[[Call], Awaitable[Reply]]) -> Reply:
         """Answer a call, unless a fault has it otherwise.
@@ -83,8 +83,8 @@ class Faults:
             raise Severed("refused on request")
         if fault.status is not None:
             return _failure(fault.status, fault.retry_after)
-        if fault.stale and call.path in self._read:
-            return self._read[call.path]
+        if fault.stale and (asked := _asked(call)) in self._read:
+            return self._read[asked]
         reply = self._remember(call, await answer(call))
         if fault.stuck:
             return self._under_way(call, reply)
@@ -109,8 +109,8 @@ class Faults:
 
     def _remember(self, call: Call, reply: Reply) -> Reply:
         if call.method == "GET" and reply.status == 200:
-            self._read[call.path] = reply
-            self._read.move_to_end(call.path)
+            self._read[_asked(call)] = reply
+            self._read.move_to_end(_asked(call))
             if len(self._read) > _REMEMBERED:
                 self._read.popitem(last=False)
         return reply
@@ -132,6 +132,11 @@ class Faults:
 
     def to_json(self) -> Json:
         return {"control": [asdict(each) for each in self._control], "scoring": list(self._scoring)}
+
+
+def _asked(call: Call) -> tuple[object, ...]:
+    """Return what tells one read from another: a page of a list is not the next one."""
+    return call.path, *sorted(pair for pair in call.query.items() if pair[0] != "api-version")
 
 
 def _control_fault(given: Any) -> ControlFault:

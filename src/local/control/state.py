@@ -88,7 +88,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
     hosts = frozenset(address.split("://")[1] for address in (place.control, place.scoring))
     blobs = Blobs(folder, store)
     locator = Locator(place, store)
-    assets = Assets(place, store, locator)
+    assets = Assets(place, store, locator, blobs)
     jobs = Jobs(place, store, locator, Computes(place, store))
     guard = Guard(token, hosts | {host.replace("127.0.0.1", "localhost") for host in hosts})
     operations = Operations(place, store)

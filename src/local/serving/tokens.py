@@ -9,6 +9,7 @@ from local.wire.call import Json
 from local.wire.guard import Guard
 
 TOKEN_SECONDS = 12 * 3600
+_DIGITS = 12
 
 
 class Tokens:
@@ -36,7 +37,12 @@ class Tokens:
             if sign_in and self._guard.is_token(token):
                 return True
             until, _, signature = token.partition(".")
-            if not until.isdecimal() or not 0 <= int(until) - int(self._guard.clock()) <= TOKEN_SECONDS:
+            # An end of thousands of digits would be an error to read, not a number.
+            if (
+                not until.isdecimal()
+                or len(until) > _DIGITS
+                or not 0 <= int(until) - int(self._guard.clock()) <= TOKEN_SECONDS
+            ):
                 return False
             return hmac.compare_digest(signature.encode(), self._signature(endpoint, int(until)).encode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -27,7 +28,8 @@ class Guard:
 
     def derive(self, *purpose: str) -> str:
         """Return a secret for one purpose, from which the workspace's token cannot be found."""
-        return hmac.new(self._token, "\n".join(purpose).encode(), hashlib.sha256).hexdigest()
+        # As a list, so that no two purposes are spelled alike, whatever is in a name.
+        return hmac.new(self._token, json.dumps(purpose).encode(), hashlib.sha256).hexdigest()
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Refuse a rebound name in Host, and any call that a web page of another origin makes."""

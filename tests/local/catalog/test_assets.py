@@ -55,6 +55,16 @@ def test_a_version_keeps_its_content(ml_client: Any, folder_of: Any) -> None:
     assert (after.tags, after.description, after.path) == ({"stage": "prod"}, "said later", path)
 
 
+def test_an_mlflow_model_shows_its_flavors(ml_client: Any, folder_of: Any) -> None:
+    """As the service reads them from its MLmodel; one whose file says nothing usable has none."""
+    path = Path(folder_of("flow"))
+    said = "flavors:\n  sklearn:\n    sklearn_version: 1.6.1\n    code: null\n  python_function:\n    env: {conda: c}\n"
+    for text, shown in ((said, {"sklearn": {"sklearn_version": "1.6.1"}, "python_function": {}}), ("a: [", {})):
+        (path / "MLmodel").write_text(text)
+        made = ml_client.models.create_or_update(Model(name="flow", path=str(path), type="mlflow_model"))
+        assert (ml_client.models.get("flow", made.version).flavors or {}) == shown
+
+
 def test_absence_is_a_404(ml_client: Any) -> None:
     """What was never made is not found, by version and by name."""
     with pytest.raises(ResourceNotFoundError):
