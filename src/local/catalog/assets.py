@@ -10,7 +10,7 @@ from typing import Any
 from local.catalog import curated
 from local.catalog.flavors import flavors
 from local.catalog.locations import Locator
-from local.errors import Conflict, NotFound
+from local.errors import Conflict, NotFound, Refusal
 from local.storage.blobs import Blobs
 from local.storage.store import Document, Store
 from local.wire import names
@@ -71,6 +71,10 @@ class Assets:
                 if kind == "models" and "jobName" in old.body["properties"]:
                     # The SDK does not send back where a model came from: an update keeps it.
                     body.setdefault("jobName", old.body["properties"]["jobName"])
+                if kind == "environments" and self._is_same_build(
+                    old.body["properties"].get("build"), body.get("build")
+                ):
+                    body["build"] = old.body["properties"]["build"]
                 self._check_unchanged(kind, name, version, old.body["properties"], body)
             if self.store.get(f"{kind}.container", name) is None:
                 self.store.put(f"{kind}.container", name, {"properties": {}})
@@ -154,6 +158,20 @@ class Assets:
             location = self.locator.resolve(str(body.pop("codeUri", "")))
             body |= {"container": location.container, "path": location.path}
         return body
+
+    def _is_same_build(self, old: Json | None, new: Json | None) -> bool:
+        """Whether two build contexts hold the same files, wherever they were uploaded: the first upload counts."""
+        if not old or not new or old.get("dockerfilePath") != new.get("dockerfilePath"):
+            return False
+        try:
+            places = [self.locator.resolve(str(each.get("contextUri"))) for each in (old, new)]
+        except Refusal:
+            return False
+        found = [
+            {path: (blob.size, blob.md5) for path, blob in self.blobs.tree(each.container, each.path)}
+            for each in places
+        ]
+        return found[0] == found[1] and bool(found[0]) and all(md5 for _, md5 in found[0].values())
 
     def _check_unchanged(self, kind: str, name: str, version: str, old: Json, new: Json) -> None:
         for key in sorted((set(old) | set(new)) - _CHANGEABLE):

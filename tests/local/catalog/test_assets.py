@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from azure.ai.ml.entities import Data, Environment, Model
+from azure.ai.ml.entities import BuildContext, Data, Environment, Model
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from local import launch
@@ -157,6 +157,27 @@ def test_a_list_holds_what_was_asked_for(ml_client: Any, workspace: launch.Conne
     assert found(properties="p=Production", tags="a") == ["1"]
     assert found(version="2") == ["2"]
     assert found(stage="Staging") == []
+
+
+def test_a_build_context_is_the_same_wherever_it_was_uploaded(workspace: launch.Connection, ml_client: Any) -> None:
+    """Its files make it: the first upload of them stays, and others are a conflict."""
+    store = ml_client.datastores.get("workspaceblobstore", include_secrets=True)
+    base = f"{workspace.arm}/blob/acct/{store.container_name}"
+    for place, text in (("one", "FROM a"), ("two", "FROM a"), ("three", "FROM b")):
+        requests.put(
+            f"{base}/contexts/{place}/Dockerfile?{store.credentials.sas_token}",
+            data=text,
+            headers={"x-ms-blob-type": "BlockBlob"},
+            timeout=30,
+        ).raise_for_status()
+
+    def put(place: str) -> Environment:
+        build = BuildContext(path=f"{base}/contexts/{place}/", dockerfile_path="Dockerfile")
+        return ml_client.environments.create_or_update(Environment(name="built", version="1", build=build))
+
+    assert put("one").build.path == put("two").build.path == f"{base}/contexts/one/"
+    with pytest.raises(HttpResponseError, match="differs in build"):
+        put("three")
 
 
 def test_an_environment_comes_from_a_file_as_from_the_script(ml_client: Any, tmp_path: Path) -> None:
