@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import logging
+import math
 import os
 import secrets
 import signal
@@ -15,6 +16,7 @@ import socket
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import certifi
 import trustme
@@ -33,6 +35,7 @@ from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place
 
 _BACKLOG = 512
 _GRACE_SECONDS = 5
+_COMPLAINT_SECONDS = 60.0
 _SERVERS = ("control", "scoring", "studio")
 
 
@@ -123,6 +126,24 @@ def _listen(folder: Path) -> dict[str, socket.socket]:
     return listeners
 
 
+class Complaints:
+    """What the event loop has to say goes to the log; that no file can be opened, once a minute.
+
+    asyncio says it for each client that waits, hundreds of times a second: it would fill the disk.
+    """
+
+    def __init__(self) -> None:
+        self._said = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Handle one exception of the loop's own."""
+        if "out of system resource" in str(context.get("message")):
+            if loop.time() - self._said < _COMPLAINT_SECONDS:
+                return
+            self._said = loop.time()
+        loop.default_exception_handler(context)
+
+
 def _address(scheme: str, listener: socket.socket) -> str:
     return f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -154,6 +175,7 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     """Serve the folder's workspace until SIGTERM or SIGINT, then end what was started."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Complaints())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listeners = _listen(folder)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
-import resource
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -141,13 +140,12 @@ def test_memory_and_open_files_stay_flat(caller: Caller) -> None:
     assert server(caller).memory_info().rss - memory < 8 * MEBI
 
 
-@pytest.fixture
-def narrow(folder: Path) -> Iterator[Caller]:
-    """A workspace that can write no file past two megabytes: what a full disk is to a writer."""
+def start_within(folder: Path, limit: str, value: int) -> Caller:
+    """Start a workspace whose processes have a limit of the resource module."""
     program = (
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({2 * MEBI}, {resource.getrlimit(resource.RLIMIT_FSIZE)[1]}))\n"
+        f"resource.setrlimit(resource.{limit}, ({value}, resource.getrlimit(resource.{limit})[1]))\n"
         "from local.__main__ import main\n"
         f"sys.exit(main(['start', '--folder', {str(folder)!r}]))\n"
     )
@@ -155,8 +153,13 @@ def narrow(folder: Path) -> Iterator[Caller]:
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
     found = launch.find(folder)
     assert found is not None
-    yield Caller(found)
-    launch.stop(folder)
+    return Caller(found)
+
+
+@pytest.fixture
+def narrow(folder: Path) -> Caller:
+    """A workspace that can write no file past two megabytes: what a full disk is to a writer."""
+    return start_within(folder, "RLIMIT_FSIZE", 2 * MEBI)
 
 
 def test_a_disk_that_is_full_fails_the_write_and_nothing_else(narrow: Caller) -> None:
@@ -170,3 +173,20 @@ def test_a_disk_that_is_full_fails_the_write_and_nothing_else(narrow: Caller) ->
     assert narrow.blob("GET", "small").content == b"x" * MEBI
     files = list((Path(narrow.connection.folder) / "blobs").iterdir())
     assert [file.stat().st_size for file in files] == [MEBI]
+
+
+@pytest.mark.slow
+def test_strangers_who_take_all_its_files_are_outlasted(folder: Path, wait: Any) -> None:
+    """With more clients than it may have open files it says so once, and answers again when they have gone."""
+    poor = start_within(folder, "RLIMIT_NOFILE", 80)
+    host, _, port = poor.connection.scoring.removeprefix("http://").partition(":")
+    log = launch.log_file(folder)
+    before = log.stat().st_size
+    with contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+        wait(lambda: "Too many open files" in log.read_text())
+    wait(lambda: requests.get(f"{poor.connection.scoring}/none/score", timeout=30).status_code == 404)
+    assert poor.call("GET", "jobs").status_code == 200
+    assert log.read_text().count("out of system resource") == 1
+    assert log.stat().st_size - before < 10_000
