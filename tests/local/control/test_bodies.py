@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import requests
 
 from local import launch
 from local.control.bodies import BODIES
+from local.control.state import assemble
+from local.control.table import table
+from local.wire.place import Place
 
 URI = "azureml://datastores/workspaceblobstore/paths/x"
 JOB = {"jobType": "Command", "command": "true", "environmentId": "azureml:AzureML-x:1"}
@@ -54,6 +58,19 @@ class Raw:
 
     def call(self, method: str, path: str, body: Any = None) -> int:
         return self.session.request(method, f"{self.base}/{path}", json=body, timeout=30).status_code
+
+
+# What no body is looked at for.
+BODILESS = re.compile(r"_(Get\w*|List\w*|Delete\w*|Cancel\w*|StartUpload|CreateStudioLink|update)$|runs/update")
+
+
+def test_every_operation_that_takes_a_body_has_its_form(tmp_path: Path) -> None:
+    """And every form is of an operation."""
+    state = assemble(tmp_path, "instance", "token", Place("https://127.0.0.1:1", "http://127.0.0.1:2"))
+    known = {each.name: each.method for each in table(state)}
+    assert BODIES.keys() <= known.keys()
+    takes = {name for name, method in known.items() if method != "GET" and not BODILESS.search(name)}
+    assert takes <= BODIES.keys()
 
 
 @pytest.mark.slow
