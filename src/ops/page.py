@@ -58,7 +58,7 @@ svg.spark { min-width: 0; width: 7rem; height: 1.4rem; } svg.spark rect { fill: 
   @page { margin: 15mm; }
   body { max-width: none; padding: 0; font-size: 10pt; } td { white-space: normal; overflow-wrap: break-word; }
   .wide { overflow: visible; } svg { min-width: 0; }
-  h1 { font-size: 15pt; } h2 { font-size: 11.5pt; margin: 1.2rem 0 .3rem; } td, th { padding: .16rem 1rem .16rem 0; }
+  h1 { font-size: 15pt; } h2 { font-size: 11.5pt; margin: 1.2rem 0 .3rem; } td, th { padding: .16rem .7rem .16rem 0; }
   .cards { grid-template-columns: repeat(5, 1fr); gap: .4rem; } .card { padding: .35rem .6rem; }
   .card b { font-size: 12pt; } .plots { grid-template-columns: repeat(3, 1fr); gap: .4rem; }
   .plots img { filter: none; }

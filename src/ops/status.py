@@ -95,7 +95,9 @@ def _under_way(
     """Return the rollout that has not come to its end, with who is at it now; None when there is none."""
     tags = endpoint.tags or {}
     for slot, found in slots.items():
-        if split.of(slot) == 100 or was_rolled_back(endpoint, identity(found, slot)):
+        # One that was rolled back may have been begun again, with force.
+        back = was_rolled_back(endpoint, identity(found, slot)) and not split.of(slot)
+        if split.of(slot) == 100 or back:
             continue
         if there := ledger.under_way(tags, identity(found, slot)):
             holder = lease.read(tags.get(lineage.LEASE))

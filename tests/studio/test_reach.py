@@ -83,6 +83,17 @@ def test_the_theme_is_the_systems_until_another_is_chosen(page: Page) -> None:
     until(page, f"() => !({dark})()")
 
 
+def test_a_change_of_theme_leaves_all_as_it_was(page: Page) -> None:
+    """What was opened stays open; only the charts are drawn anew, in the other colours."""
+    go(page, "endpoint")
+    page.click("summary[data-key=about-blue]")
+    canvas = page.query_selector(".chart canvas")
+    page.click("#theme")
+    until(page, "(old) => !old.isConnected && document.querySelectorAll('.chart canvas').length === 3", canvas)
+    assert page.evaluate("document.querySelector('.card[data-slot=blue] details').open")
+    page.click("#theme")
+
+
 def reached(page: Page) -> list[str]:
     """Press Tab from the top until the page is left, and return what had the focus, each seen to have it."""
     page.focus("a.skip")

@@ -54,3 +54,16 @@ def test_a_rollout_that_was_stopped_says_so_and_shows_what_is_to_come(page: Page
     page.wait_for_selector("h1 .badge:has-text('stopped')")
     assert page.locator(".step.ahead b").all_inner_texts() == ["25 %", "50 %", "100 %"]
     assert "rollout       green at 10 %" in house.inv("status").stdout
+
+
+def test_a_rollout_that_a_person_ended_is_not_said_to_go_on(page: Page, house: House) -> None:
+    """Its own memory still says that it runs; the endpoint knows better."""
+    done = house.inv("rollback")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page.wait_for_selector("h1 .badge.bad:has-text('rolled back')")
+    assert page.locator(".step.ahead").count() == 0
+    page.wait_for_selector(".step.end:has-text('rolled back')")
+    go(page, "endpoint")
+    page.wait_for_selector(".split .bar:has-text('blue 100 %')")
+    assert page.locator(".going").count() == 0
+    assert not any(line.startswith("  rollout") for line in house.inv("status").stdout.splitlines())

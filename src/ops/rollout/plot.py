@@ -62,7 +62,7 @@ def _frame(name: str) -> str:
 
 def _level(power: int, y: float) -> str:
     line = f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return line + _text(_LEFT - 8, y + 4, f"{10.0**power:g}", 'text-anchor="end"')
+    return line + _text(_LEFT - 8, y + 4, f"{10.0**power:,g}", 'text-anchor="end"')
 
 
 def _step(x: float, share: int) -> str:
@@ -72,7 +72,7 @@ def _step(x: float, share: int) -> str:
 
 def _needs(test: str, needs: float, y: float) -> str:
     line = f'<line class="{test} needs" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return line + _text(WIDTH - _RIGHT + 6, y + 4, f"{_MEANS[test]} at {10**needs:.0f}", f'class="{test}"')
+    return line + _text(WIDTH - _RIGHT + 6, y + 4, f"{_MEANS[test]} at {10**needs:,.0f}", f'class="{test}"')
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:

@@ -110,12 +110,12 @@ def _after(data: dict[str, Any], step: dict[str, Any]) -> str:
 
 
 def _test(found: dict[str, Any], test: str) -> str:
-    return "not asked" if found[test] is None else f"{_e(found[test])} of {found[f'{test}_needs']:.0f}"
+    return "not asked" if found[test] is None else f"{_e(found[test])} of {found[f'{test}_needs']:,.0f}"
 
 
 def _share(counts: list[int]) -> str:
     bad, n = counts
-    return f"{bad} of {n}" + (f" ({100 * bad / n:.2g} %)" if n else "")
+    return f"{bad:,} of {n:,}" + (f" ({100 * bad / n:.2g}\N{NO-BREAK SPACE}%)" if n else "")
 
 
 def _e(log_e: float) -> str:

@@ -110,7 +110,7 @@ def test_page_and_json_tell_the_same(tmp_path: Path) -> None:
     """The last counts stand in both, and so does what is only shown."""
     page, data = written(tmp_path, recorded(10, bad=1))
     assert data["points"][-1]["metrics"][ERROR]["new"] == [10, 200]
-    assert "10 of 200 (5 %)" in page
+    assert "10 of 200 (5\N{NO-BREAK SPACE}%)" in page
     assert "disagree (shown, not judged)" in page
 
 

@@ -48,7 +48,7 @@ async function ask(title, plan, verb, kind, done) {
 export function bar(traffic) {
   const shares = Object.entries(traffic).filter(([, share]) => share).sort();
   return h("div", { class: "bar", role: "img", "aria-label": shares.map(([slot, share]) => `${slot} ${share} %`).join(", ") || "no traffic" },
-    shares.map(([slot, share]) => h("span", { style: { ...slotStyle(slot), "flex-grow": String(share) } }, h("b", {}, share >= 15 ? `${slot} ${share} %` : `${share} %`))),
+    shares.map(([slot, share]) => h("span", { style: { ...slotStyle(slot), "flex-grow": String(share) } }, h("b", {}, h("em", {}, `${slot} `), `${share} %`))),
     shares.length ? null : h("span", { class: "none" }, "no traffic"));
 }
 

@@ -134,7 +134,7 @@ function theme() {
     button.title = button.getAttribute("aria-label");
   };
   // A canvas is drawn anew in the other colours; all else changes by itself, and keeps what is in it.
-  const changed = () => { draw(); if (known.all && view?.drawn) show(true); };
+  const changed = () => { draw(); if (known.all) view?.recolour?.({ ...known, endpoint: current() }); };
   button.addEventListener("click", () => {
     const wanted = dark() ? "light" : "dark";
     // What the system has anyway is not a choice: from then on the page follows the system again.

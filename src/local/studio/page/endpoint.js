@@ -54,7 +54,8 @@ export function endpointView() {
   };
 
   return {
-    root, beat, drawn: true,
+    root, beat,
+    recolour(known) { slots = ""; this.update(known); },
     past: beat,
     update(known) {
       const endpoint = known.endpoint;
@@ -65,7 +66,7 @@ export function endpointView() {
       }
       fill(root, "there", () => [head, split, cards, charts, statuses]);
       fill(head, [endpoint.name, endpoint.state, endpoint.scoring_uri, endpoint.deployments.length, endpoint.traffic], () => heading(endpoint));
-      fill(split, [endpoint.traffic, endpoint.mirror, endpoint.rollout && [standing(endpoint.rollout), endpoint.rollout.step]], () => traffic(endpoint));
+      fill(split, [endpoint.traffic, endpoint.mirror, endpoint.rollout && [standing(endpoint), endpoint.rollout.step, endpoint.deployments.length]], () => traffic(endpoint));
       fill(cards, [endpoint.deployments, endpoint.traffic, endpoint.new, known.health[endpoint.name], endpoint.rolled_back], () =>
         byName(endpoint.deployments).map((each) => card(endpoint, each, known.health[endpoint.name]?.[each.name] ?? [])));
       draw(known);
@@ -104,9 +105,12 @@ function traffic(endpoint) {
 }
 
 // While a rollout is under way, what leads to it.
-function going({ rollout }) {
-  if (rollout?.status !== "running" && rollout?.status !== "paused") return null;
-  return h("p", { class: "going" }, badge(standing(rollout), kind(standing(rollout))), h("a", { href: "#/rollout", data: { key: "going" } }, `The rollout of ${rollout.new} is at ${rollout.step} %`));
+function going(endpoint) {
+  const { rollout } = endpoint;
+  const there = rollout && endpoint.deployments.some((each) => each.name === rollout.new && rollout.identity.endsWith(each.tags.deployed_at));
+  const how = there && standing(endpoint);
+  if (!there || how === "done" || how === "rolled back" || endpoint.traffic[rollout.new] === 100 && how === "stopped") return null;
+  return h("p", { class: "going" }, badge(how, kind(how)), h("a", { href: "#/rollout", data: { key: "going" } }, `The rollout of ${rollout.new} is at ${rollout.step} %`));
 }
 
 function card(endpoint, each, up) {
@@ -146,7 +150,7 @@ function card(endpoint, each, up) {
 function about(each) {
   const { about: told, tags } = each;
   return pairs([["instance type", told.instance_type], ["instances", String(told.instances)], ["scoring code", told.script],
-    ["environment", told.environment], ["time limit", told.timeout && ms(told.timeout * 1000)], ["requests at a time, each instance", told.concurrent],
+    ["environment", told.environment && h("span", { title: told.environment }, told.environment.replace(/(:[0-9a-f]{10})[0-9a-f]{22,}$/, "$1…"))], ["time limit", told.timeout && ms(told.timeout * 1000)], ["requests at a time, each instance", told.concurrent],
     ["commit", tags.git_commit && tags.git_commit !== "none" && h("code", { title: tags.git_commit }, commit(tags.git_commit))],
     ["code", tags.code && h("code", {}, tags.code)]]);
 }

@@ -12,12 +12,13 @@ export function rolloutView() {
   const root = h("div", { class: "view" }, head, timeline, curves, past);
   let charts = [];
   return {
-    root, drawn: true,
+    root,
+    recolour(known) { this.update(known); },
     update({ all, endpoint }) {
       const last = endpoint?.rollout;
       fill(head, [endpoint?.name, last, endpoint?.traffic, endpoint?.rolled_back], () => heading(endpoint, last));
-      fill(timeline, [last, endpoint?.traffic], () => (last ? steps(endpoint, last) : null));
-      fill(curves, [last?.curves, last?.counts, last?.steps, document.documentElement.dataset.theme], () => {
+      fill(timeline, [last, endpoint?.traffic, endpoint?.rolled_back], () => (last ? steps(endpoint, last) : null));
+      fill(curves, [last?.curves, last?.counts, last?.steps, drawn("--ink")], () => {
         charts.forEach((each) => each.end());
         charts = [];
         return last ? tests(endpoint, last, charts) : null;
@@ -31,12 +32,13 @@ export function rolloutView() {
 function heading(endpoint, last) {
   if (!last) return empty("No rollout yet", h("span", {}, h("code", {}, "inv rollout"), " moves the traffic to the newer deployment in steps, judged on evidence."));
   const there = endpoint.deployments.find((each) => each.name === last.new && last.identity.endsWith(each.tags.deployed_at));
-  const ended = last.status === "done" || last.status === "rolled back";
-  const why = last.status === "rolled back" && endpoint.rolled_back?.startsWith(last.identity) ? endpoint.rolled_back.slice(last.identity.length + 2) : "";
+  const how = standing(endpoint);
+  const ended = how === "done" || how === "rolled back";
+  const why = how === "rolled back" && endpoint.rolled_back?.startsWith(last.identity) ? endpoint.rolled_back.slice(last.identity.length + 2) : "";
   return [
     h("div", { class: "heading" },
-      h("div", {}, h("h1", {}, "Rollout of ", h("span", { class: "slot", style: slotStyle(last.new) }, h("i", { class: "dot" }), last.new), " ", badge(standing(last), kind(standing(last)))),
-        h("p", { class: "dim" }, there ? h("a", { href: "#/models" }, there.model) : "", there ? " · " : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), standing(last) === "stopped" ? [" · nobody is at it: ", h("code", {}, "inv rollout"), " goes on"] : "")),
+      h("div", {}, h("h1", {}, "Rollout of ", h("span", { class: "slot", style: slotStyle(last.new) }, h("i", { class: "dot" }), last.new), " ", badge(how, kind(how))),
+        h("p", { class: "dim" }, there ? h("a", { href: "#/models" }, there.model) : "", there ? " · " : "", "begun ", h("time", { datetime: last.begun, title: last.begun }, since(last.begun)), how === "stopped" ? [" · nobody is at it: ", h("code", {}, "inv rollout"), " goes on"] : "")),
       h("div", { class: "buttons" },
         h("button", { type: "button", data: { key: "shift" }, on: { click: () => shift(endpoint) } }, icon("shift"), "Shift traffic"),
         h("button", { type: "button", class: "danger", data: { key: "back" }, disabled: ended || !canRollBack(endpoint), title: ended ? "It has ended" : null, on: { click: () => rollback(endpoint) } }, icon("back"), "Roll back"))),
@@ -45,22 +47,23 @@ function heading(endpoint, last) {
 }
 
 function steps(endpoint, last) {
+  const how = standing(endpoint);
   const reached = last.steps.length ? last.steps : [[0, last.step]];
   const total = Math.max(...Object.values(last.curves).map((each) => each.points.at(-1)?.[0] ?? 0), reached.at(-1)[0]);
   const items = reached.map(([from, percent], index) => {
     const until = reached[index + 1]?.[0];
     const present = until === undefined;
-    const state = !present ? "good" : { done: "good", "rolled back": "bad", paused: "held", stopped: "held" }[standing(last)] ?? "run";
+    const state = !present ? "good" : { done: "good", "rolled back": "bad", paused: "held", stopped: "held" }[how] ?? "run";
     const took = (until ?? total) - from;
     return h("li", { class: `step ${state}`, "aria-current": present && state === "run" ? "step" : null },
       h("span", { class: "mark" }, icon({ good: "good", bad: "bad", held: "held", run: "run" }[state])),
       h("b", {}, `${percent} %`), h("span", { class: "dim small" }, took > 0 ? duration(took) : present && state === "run" ? "now" : ""));
   });
   // What has ended has nothing to come, whatever was planned.
-  if (last.status === "running" || last.status === "paused") items.push(...last.ahead.map((percent) =>
+  if (how !== "done" && how !== "rolled back") items.push(...last.ahead.map((percent) =>
     h("li", { class: "step ahead" }, h("span", { class: "mark" }), h("b", {}, `${percent} %`), h("span", { class: "dim small" }, "to come"))));
-  if (last.status === "done") items.push(h("li", { class: "step good end" }, h("span", { class: "mark" }, icon("good")), h("b", {}, "done"), h("span", { class: "dim small" }, "all traffic")));
-  if (last.status === "rolled back") items.push(h("li", { class: "step bad end" }, h("span", { class: "mark" }, icon("back")), h("b", {}, "0 %"), h("span", { class: "dim small" }, "rolled back")));
+  if (how === "done") items.push(h("li", { class: "step good end" }, h("span", { class: "mark" }, icon("good")), h("b", {}, "done"), h("span", { class: "dim small" }, "all traffic")));
+  if (how === "rolled back") items.push(h("li", { class: "step bad end" }, h("span", { class: "mark" }, icon("back")), h("b", {}, "0 %"), h("span", { class: "dim small" }, "rolled back")));
   return [h("h2", {}, "Steps"), h("ol", { class: "steps", style: slotStyle(last.new) }, items)];
 }
 

@@ -72,8 +72,10 @@ export function share(bad, all) {
   return all ? `${bad} of ${all.toLocaleString("en")} (${Number(((100 * bad) / all).toPrecision(2))} %)` : "none yet";
 }
 
-// How a rollout stands: one that says it runs, and that nobody holds, does not.
-export function standing(rollout) {
+// How an endpoint's rollout stands: one that says it runs, and that nobody holds, does not; a person may have ended it.
+export function standing({ rollout, rolled_back: back, traffic }) {
+  if (rollout.status !== "running" && rollout.status !== "paused") return rollout.status;
+  if (back?.startsWith(rollout.identity) && !traffic[rollout.new]) return "rolled back";
   return rollout.status === "running" && !rollout.held ? "stopped" : rollout.status;
 }
 
