@@ -100,11 +100,11 @@ class Exchange:
     def start(self) -> None:
         """Connect and send; `done` may be called before this returns."""
         self._parser = httptools.HttpResponseParser(self)
-        self._socket = made = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
-        made.setblocking(False)
-        # By number: for each socket it does not know yet, the selector would spell out the object.
-        self._descriptor = made.fileno()
         try:
+            self._socket = made = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
+            made.setblocking(False)
+            # By number: for each socket it does not know yet, the selector would spell out the object.
+            self._descriptor = made.fileno()
             made.connect(self._address)
         except BlockingIOError:
             if isinstance(self._address, str):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
+import socket
 from collections import Counter
 
 from upstreams import Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
@@ -126,5 +128,26 @@ def test_no_answer_is_ever_mixed_with_another() -> None:
             assert {200, 408, 424} <= set(seen)
             await until(lambda: behind.pending == 0)
             assert behind.upstreams[0].exchanges == set()
+
+    run(scenario())
+
+
+def test_without_a_descriptor_left_it_fails_cleanly() -> None:
+    """The container cannot be reached, and the client is told so at once; with one again the next request is served."""
+
+    async def scenario() -> None:
+        async with one(Fake()) as (_, client, behind):
+            assert (await client.score()).status == 200
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            with socket.socket() as lowest_free:
+                free = lowest_free.fileno()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            try:
+                got = await client.score()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert (got.status, got.headers["ms-azureml-model-error-reason"]) == (424, "model_not_ready")
+            assert behind.pending == 0
+            assert (await client.score()).status == 200
 
     run(scenario())
