@@ -80,7 +80,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                     "list": lambda: run([*inv, "--list"], stage.ROOT),
                     "trivial": lambda: run([*inv, "--list"], Path(made)),
                 },
-                5 if quick else 21,
+                5 if quick else 15,
             )
             found |= medians(
                 {

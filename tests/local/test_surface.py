@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,24 @@ def ended(ml_client: Any) -> Any:
     return made
 
 
-def test_a_job_streams_to_its_end(ml_client: Any, ended: Any) -> None:
-    """stream returns when the job has ended, and it has Completed."""
-    ml_client.jobs.stream(ended.name)
-    assert ml_client.jobs.get(ended.name).status == "Completed"
+def test_a_job_streams_to_its_end(ml_client: Any, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """stream prints the log as it comes, returns when the job has ended, and it has Completed."""
+    gate = tmp_path / "gate"
+    line = f"echo said early; while [ ! -e {gate} ]; do sleep 0.05; done; echo said late"
+    made = ml_client.jobs.create_or_update(command(command=line, environment="AzureML-sklearn-1.5@latest"))
+    streams = threading.Thread(target=ml_client.jobs.stream, args=(made.name,))
+    streams.start()
+    printed = ""
+    while "said early" not in printed and streams.is_alive():
+        printed += capfd.readouterr().out
+        streams.join(0.05)
+    gate.touch()
+    streams.join()
+    printed += capfd.readouterr().out
+    assert "said early" in printed
+    assert "said late" in printed.partition("said early")[2]
+    assert "Error" not in printed
+    assert ml_client.jobs.get(made.name).status == "Completed"
 
 
 def test_a_job_shows_its_services(ml_client: Any, ended: Any) -> None:

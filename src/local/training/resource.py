@@ -37,9 +37,12 @@ def resource(place: Place, document: Document) -> Json:
     properties = base | body["properties"]
     properties["status"] = body["status"]
     properties["properties"] = {"_azureml.ComputeTargetType": "local"} | (properties["properties"] or {})
+    # Of a job that runs the service shows it too. The SDK would then look for the log there, with an account key that
+    # this workspace has not, and would print a refusal in its place.
+    of_all = _outputs_of_all(document.name) if body.get("ended") else {}
     properties["outputs"] = {
         key: {"description": None, "mode": "ReadWriteMount", "uri": None} | (value or {})
-        for key, value in (_outputs_of_all(document.name) | (properties["outputs"] or {})).items()
+        for key, value in (of_all | (properties["outputs"] or {})).items()
     }
     properties["inputs"] = {
         key: {"description": None} | (value or {}) for key, value in (properties["inputs"] or {}).items()

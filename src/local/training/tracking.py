@@ -198,6 +198,12 @@ def get_experiment(tracking: Tracking, call: Call) -> Reply:
     return Reply(body={"experiment": experiment})
 
 
+def create_logged_model(tracking: Tracking, call: Call) -> Reply:
+    """Refuse what MLflow 3 does for `log_model`, in the way in which Azure ML's tracking does: it does not have it."""
+    del tracking, call
+    raise NotFound("Api", "MLflow's logged models are not kept here: save the model as an output of the job.")
+
+
 HANDLERS: tuple[tuple[str, str, Any], ...] = (
     ("GET", "runs/get", get_run),
     ("POST", "runs/update", update_run),
@@ -205,6 +211,7 @@ HANDLERS: tuple[tuple[str, str, Any], ...] = (
     ("GET", "metrics/get-history", get_metric_history),
     ("GET", "experiments/get-by-name", get_experiment),
     ("GET", "experiments/get", get_experiment),
+    ("POST", "logged-models", create_logged_model),
 )
 ADDERS: tuple[tuple[str, Callable[[Json, Json], None]], ...] = (
     ("runs/log-parameter", _add_param),

@@ -92,3 +92,10 @@ def test_a_parameter_is_logged_once(workspace: Any, run: Any) -> None:
         body = {"run_id": job.name, "key": "depth", "value": value}
         answer = tracking(workspace, "runs/log-parameter", workspace.token(), "POST", json=body)
         assert answer.status_code == status
+
+
+def test_logged_models_are_not_there_as_in_azure_ml(workspace: Any) -> None:
+    """A 404 that says where a model belongs instead."""
+    answer = tracking(workspace, "logged-models", workspace.token(), "POST", json={"experiment_id": "0", "name": "m"})
+    assert answer.status_code == 404
+    assert "output of the job" in answer.text
