@@ -129,5 +129,6 @@ BODIES: Mapping[str, Any] = {
     "MetricsBatch_Batch": {"resourceids": [str]},
     "Mlflow_runs/log-batch": {"run_id": str, "params": [_LOGGED], "metrics": [_LOGGED], "tags": [_LOGGED]},
     **{f"Mlflow_runs/{each}": _LOGGED for each in ("log-parameter", "log-metric", "set-tag")},
+    "Mlflow_logged-models": {"experiment_id": str, "name": str},
     "Local_PutFaults": {"control": [dict], "scoring": [dict]},
 }
