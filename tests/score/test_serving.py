@@ -67,8 +67,8 @@ def wait_until_healthy(process: subprocess.Popen[bytes], address: str, seconds: 
         try:
             if requests.get(address, timeout=5).status_code == 200:
                 return
-        except requests.ConnectionError:
-            # The process is watched above, and wait() gives way to it.
+        except (requests.ConnectionError, requests.Timeout):
+            # It is asked while it still imports what it serves. The process is watched above; wait() gives way to it.
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.1)
     raise AssertionError("the server did not become healthy")
