@@ -35,8 +35,8 @@ WORDS = """\
 `inv workspace.start` opens a workspace on this machine that the Azure ML SDK, unmodified, takes for a real one. It
 runs jobs, keeps models and serves deployments for real. What it does not do: pipelines, sweeps, AutoML, batch
 endpoints, schedules, registries, feature stores, Kubernetes, images (everything runs in the project's own
-interpreter, whatever the environment says), compute instances, private networks, roles. Each of these is answered with
-501 and the operation's name.
+interpreter, whatever the environment says), compute instances, roles. Each of these is answered with 501 and the
+operation's name. Networks are not closed off: what a resource says of public access is kept and not acted on.
 
 ## For other programs
 
