@@ -132,6 +132,31 @@ def test_rare_and_too_many_texts_are_not_learned() -> None:
     assert "rare" not in learned
 
 
+@pytest.mark.parametrize(("columns", "solver"), [(1, "newton-cholesky"), (6, "lbfgs")])
+def test_a_wide_model_takes_cheap_steps(columns: int, solver: str) -> None:
+    """A few hundred indicators are fitted by Newton's steps; more than a thousand by ones that cost less memory."""
+    texts = np.array([f"c{n % 200}" for n in range(4000)], object)
+    features = pd.DataFrame({f"t{number}": texts for number in range(columns)})
+    fitted = model.build("logistic", features, 0).fit(features, np.arange(4000) % 400 < 100)
+    assert fitted["classifier"].solver == solver
+    assert fitted["classifier"].n_features_in_ == 200 * columns
+    assert fitted.predict_proba(features)[:100, 1].min() > 0.4
+
+
+def test_the_default_fit_is_where_it_wants_to_be() -> None:
+    """At the optimum the forecasts add up to the outcomes, in all and wherever an indicator is one.
+
+    The intercept bears no penalty, so its equation is exact; an indicator's differs by its weight (C is 1).
+    """
+    features = features_of(2, 2)
+    target = target_of(features)
+    pipeline = model.build("logistic", features, 2).fit(features, target)
+    residual = pipeline.predict_proba(features)[:, 1] - target
+    assert abs(residual.sum()) < 0.05
+    inputs = pipeline["columns"].transform(features)
+    assert np.abs(inputs.T @ residual + pipeline["classifier"].coef_[0]).max() < 0.05
+
+
 def test_the_converter_is_left_as_it_was() -> None:
     """The cast of attributes lasts for the conversion only."""
     from skl2onnx.common import _container
