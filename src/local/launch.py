@@ -48,8 +48,9 @@ class Connection:
     folder: str
     version: str
     instance: str
-    # A server of older code has none.
+    # A server of older code has none of these.
     studio: str = ""
+    authority: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
