@@ -12,13 +12,16 @@ from ops.rollout.position import Position
 
 
 class Splits:
-    """A watch that compares, step by step, the split that was set with the one that the clients saw."""
+    """A watch that compares, step by step, the split that was set with the one that the clients saw.
+
+    Of a step it counts what came until it was judged last: a new split is at work before its write is read back.
+    """
 
     def __init__(self, clients: replay.Replay) -> None:
         """Look at the answers of `clients`."""
         self._clients = clients
         self._set: dict[str, int] = {}
-        self._since = 0.0
+        self._since = self._until = 0.0
         self.steps: list[dict[str, Any]] = []
 
     def begin(self, now: Position, kept: Ledger) -> None:
@@ -28,9 +31,11 @@ class Splits:
         """The split changed: a step ended, another begins."""
         self._close()
         self._set, self._since = dict(split.live), time.monotonic()
+        self._until = self._since
 
     def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
-        """Evidence is the report's."""
+        """The split is still as it was set."""
+        self._until = time.monotonic()
 
     def end(self, now: Position, kept: Ledger, outcome: str) -> None:
         """The last step ended."""
@@ -38,6 +43,6 @@ class Splits:
 
     def _close(self) -> None:
         if self._set:
-            seen = self._clients.between(self._since, time.monotonic())
+            seen = self._clients.between(self._since, self._until)
             self.steps.append({"set": self._set, "observed": replay.shares(seen), "requests": len(seen)})
         self._set = {}
