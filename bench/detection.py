@@ -9,11 +9,16 @@ names.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -186,26 +191,52 @@ def rivals(rate: int, runs: int) -> list[Figure]:
     return figures
 
 
+Table = Callable[[], "Figure | list[Figure]"]
+
+
+def tables(less: int) -> Iterator[tuple[str, list[Table]]]:
+    """Yield each heading with the tables below it, which draw 1/`less` of what a whole run draws."""
+    yield (
+        "requests until a bad green is rolled back",
+        [
+            partial(speed, Harm(tolerance), history, 6000 // less)
+            for tolerance in (0.0, 0.001)
+            for history in (HISTORY, 0)
+        ],
+    )
+    yield (
+        f"rolled back though tolerable, {100_000 // less:,} requests, {2000 // less:,} rollouts (aim: at most 1 %)",
+        [
+            partial(false_rollbacks, Harm(tolerance), blue, blue + tolerance, history, 2000 // less, 100_000 // less)
+            for tolerance, blue in ((0.0, 0.001), (0.0, 0.01), (0.001, 0.001))
+            for history in (HISTORY, 0)
+        ],
+    )
+    late = [partial(turns_bad, after // less, 1000 // less) for after in (1000, 100_000)]
+    yield "a green that turns bad late", late
+    yield "a green that is slower, judged by pairs of times", [partial(slower, 600 // less, 10_000 // less, SEED)]
+    hour = [partial(rivals, rate, 50 // (5 if less > 1 else 1)) for rate in (10, 100, 1000)]
+    yield "beside the rules of Flagger and Kayenta", hour
+
+
+def captured(table: Table) -> tuple[str, list[Figure]]:
+    """Draw a table in a process of its own; return what it prints, and its figures."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        found = table()
+    return printed.getvalue(), found if isinstance(found, list) else [found]
+
+
 def measure(less: int) -> list[Figure]:
-    """Print every table, drawing 1/`less` of what a whole run draws, and return the figures."""
-    figures = [
-        figure
-        for tolerance in (0.0, 0.001)
-        for history in (HISTORY, 0)
-        for figure in speed(Harm(tolerance), history, 6000 // less)
-    ]
-    print(f"\nrolled back though tolerable, {100_000 // less:,} requests, {2000 // less:,} rollouts (aim: at most 1 %)")
-    figures += [
-        false_rollbacks(Harm(tolerance), blue, blue + tolerance, history, 2000 // less, 100_000 // less)
-        for tolerance, blue in ((0.0, 0.001), (0.0, 0.01), (0.001, 0.001))
-        for history in (HISTORY, 0)
-    ]
-    print("\na green that turns bad late")
-    figures += [turns_bad(after // less, 1000 // less) for after in (1000, 100_000)]
-    print("\na green that is slower, judged by pairs of times")
-    figures += slower(600 // less, 10_000 // less, SEED)
-    for rate in (10, 100, 1000):
-        figures += rivals(rate, 50 // (5 if less > 1 else 1))
+    """Print every table and return the figures. Nothing here is timed, so that every core may draw."""
+    figures: list[Figure] = []
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        drawn = [(heading, [pool.submit(captured, table) for table in below]) for heading, below in tables(less)]
+        for heading, below in drawn:
+            print(f"\n{heading}", flush=True)
+            for table in below:
+                printed, found = table.result()
+                print(printed, end="", flush=True)
+                figures += found
     return figures
 
 
