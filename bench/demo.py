@@ -58,7 +58,7 @@ def alone(folder: Path) -> float:
         command = stage.training(folder / "demo-alone" / name, "logistic", rows, data / "live")
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **tracking})
         spent += time.perf_counter() - started
-    model = stage.trained(folder, "logistic")
+    model = stage.trained(folder)
     for _ in range(STARTS):
         with inference_server(stage.SCORE / "score.py", model, folder) as (_, took):
             spent += took

@@ -149,7 +149,7 @@ def beside(
 
 def measure(folder: Path, quick: bool, peers: Path, said: list[str]) -> list[Figure]:
     """Measure requests a second of ours and of each peer; `said` gets their versions, and why one was not measured."""
-    root = stage.trained(folder, "logistic")
+    root = stage.trained(folder, quick)
     columns = json.loads((root / "model" / "signature.json").read_text())["columns"]
     graph = (
         [column["name"] for column in columns if column["type"] != "text"],

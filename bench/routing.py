@@ -101,7 +101,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     request = stage.post("/score", body)
     requests = {"direct": request, "router": stage.post("/e/score", body, Authorization=f"Bearer {KEY}")}
     with contextlib.ExitStack() as stack:
-        model = stage.trained(folder, "logistic")
+        model = stage.trained(folder, quick)
         socket = folder / "server.sock"
         direct, _ = stack.enter_context(inference_server(stage.SCORE / "score.py", model, folder, socket))
         fronts = {"direct": direct, "router": stack.enter_context(router(folder, socket, requests["router"]))}

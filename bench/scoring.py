@@ -83,10 +83,10 @@ def frame(folder: Path) -> Callable[[bytes], bytes]:
 @threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator, unused-ignore]
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure all four; figures in microseconds."""
-    root = stage.trained(folder, "logistic")
+    root = stage.trained(folder, quick)
     scorer = score.Scorer(root, "m", "1", 1000, 1 << 23)
     floor, tutorial = Floor(root), frame(root)
-    rounds = 60 if quick else 240
+    rounds = 30 if quick else 240
     figures = []
     for count in (1, 100):
         for shape, body in stage.bodies(count).items():

@@ -58,7 +58,7 @@ def inference_server(
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure requests a second, and seconds from start to first answer."""
-    root = stage.trained(folder, "logistic")
+    root = stage.trained(folder, quick)
     scripts = {"ours": (stage.SCORE / "score.py", root), "frame": (FRAME / "score.py", pickled(root))}
     rounds, seconds = (3, 0.7) if quick else (7, 1.0)
     starts: dict[str, list[float]] = {name: [] for name in scripts}
