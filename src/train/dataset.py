@@ -119,7 +119,8 @@ def _in_time_order(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str, s
     when = column
     if not pd.api.types.is_numeric_dtype(column.dtype):
         try:
-            when = pd.to_datetime(column, format="ISO8601", utc=True)
+            # Without the zone, of which all have the same one now: with it, numpy would sort objects one by one.
+            when = pd.to_datetime(column, format="ISO8601", utc=True).dt.tz_localize(None)
         except ValueError as error:
             raise DataError(f"time column {name!r} is not in ISO 8601 form (2013-01-31T05:15): {error}") from error
     order = np.argsort(when.to_numpy(), kind="stable")

@@ -143,6 +143,21 @@ def test_a_time_column_orders_the_rows_and_is_no_feature(tmp_path: Path) -> None
     assert "when" not in data.features
 
 
+def test_times_of_several_zones_are_ordered_by_the_moment(tmp_path: Path) -> None:
+    """Half past one in Paris is before one in London; rows of one moment stay in the order of their files."""
+    moments = [
+        "2020-01-01T01:30:00+01:00",
+        "2020-01-01T01:00:00+00:00",
+        "2020-01-01T01:00:00Z",
+        "2020-01-01T02:01+01:00",
+    ]
+    when = [moments[n % 4] for n in range(100)]
+    data = prepared(tmp_path, frame_of(when=when, d=[n % 4 for n in range(100)], at=range(100)), time_column="when")
+    order = data.features["d"].astype(int).tolist()
+    assert (order[:25], set(order[25:75]), order[75:]) == ([0] * 25, {1, 2}, [3] * 25)
+    assert data.features["at"][25:75].is_monotonic_increasing
+
+
 @pytest.mark.parametrize(("cell", "message"), [(None, "missing in 1 rows"), ("soon", "not in ISO 8601")])
 def test_a_time_that_is_none_is_refused(tmp_path: Path, cell: str | None, message: str) -> None:
     """A row without a place in time cannot be held out by time."""
