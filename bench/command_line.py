@@ -88,9 +88,9 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                     "asks": lambda: run([sys.executable, "-c", ASKS, place], stage.ROOT),
                     "sdk": lambda: run(bare, stage.ROOT),
                 },
-                3 if quick else 9,
+                3 if quick else 7,
             )
-            watched = noticed(place, 3 if quick else 9)
+            watched = noticed(place, 3 if quick else 7)
         finally:
             run([*inv, "workspace.stop"], stage.ROOT)
     return [

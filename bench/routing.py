@@ -96,7 +96,7 @@ def peer(name: str, folder: Path, upstream: Path, request: bytes) -> Iterator[Ad
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure throughput, and the latency that one client sees."""
-    rounds, seconds = (3, 0.5) if quick else (9, 1.0)
+    rounds, seconds = (3, 0.5) if quick else (9, 0.7)
     body = stage.bodies(1)["table"]
     request = stage.post("/score", body)
     requests = {"direct": request, "router": stage.post("/e/score", body, Authorization=f"Bearer {KEY}")}
