@@ -1,8 +1,8 @@
 """All benches, one after the other: `PYTHONPATH=src python -m bench [--quick] [--only PART] [--peers FOLDER]`.
 
 A part that fails is said, in the page too, and the others go on. A quick run writes nothing. With `--only` the part's
-figures take the places of those of the same names in the list, of which the page is made. Exit code 0, whatever the
-aims: a report.
+figures take the places of those of the same names in the list, of which the page is made; what the page says of the
+whole run stays. Exit code 0, whatever the aims: a report.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             for figure in found:
                 held = "holds " if figure.holds else "MISSED"
                 print(f"  {held} {figure.ratio:8.2f}  {figure.value:10.4g} / {figure.reference:10.4g}  {figure.name}")
-    said += [f"Not measured: {name}: it is not on this machine." for name in FRONTS if not routing.found(name)]
+    if options.only in (None, "routing"):
+        said += [f"Not measured: {name}: it is not on this machine." for name in FRONTS if not routing.found(name)]
     print(
         f"\n{sum(figure.holds for figure in figures)} of {len(figures)} aims hold, {sum(seconds.values()):.0f} s: ",
         end="",
@@ -98,7 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures = put(list_file, figures)
         else:
             list_file.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-        (DOCS / "benchmarks.md").write_text(page(figures, said, seconds, not options.only))
+        written = DOCS / "benchmarks.md"
+        before = written.read_text() if options.only and written.exists() else ""
+        written.write_text(page(figures, said, seconds, before))
         draw(figures, DOCS / "benchmarks.png")
     return 0
 

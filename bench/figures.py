@@ -25,13 +25,13 @@ class Figure:
 def at_most(name: str, value: float, reference: float, times: float) -> Figure:
     """Make the figure of something that should cost at most `times` its reference."""
     ratio = value / reference
-    return Figure(name, value, reference, ratio, f"at most {times:g} times the reference", ratio <= times)
+    return Figure(name, value, reference, ratio, f"at most {times:.3g} times the reference", ratio <= times)
 
 
 def at_least(name: str, value: float, reference: float, times: float) -> Figure:
     """Make the figure of something that should yield at least `times` its reference."""
     ratio = value / reference
-    return Figure(name, value, reference, ratio, f"at least {times:g} times the reference", ratio >= times)
+    return Figure(name, value, reference, ratio, f"at least {times:.3g} times the reference", ratio >= times)
 
 
 def added(name: str, value: float, reference: float, most: float, unit: str) -> Figure:

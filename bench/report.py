@@ -46,7 +46,7 @@ SECTIONS = (
         ("inv demo",),
         (
             "`inv demo` once, with clients that call all the while. Some of it is waiting by design: each step of a "
-            "rollout lasts three seconds at least."
+            "rollout lasts two seconds at least."
         ),
     ),
     ("Command line", ("inv --list", "inv status", "watching"), "Each task in a process of its own."),
@@ -78,24 +78,29 @@ ABOUT = (
 )
 
 
-def page(figures: Sequence[Figure], said: Iterable[str], seconds: Mapping[str, float], whole: bool) -> str:
-    """Spell the page; `seconds` that each part took, `whole` unless only a part of the figures is of this run."""
+# How the lines begin that a later run of one part keeps.
+_KEPT = ("Last run:", "It took ", "Alone, later:", "Other servers:", "Not measured:")
+
+
+def page(figures: Sequence[Figure], said: Iterable[str], seconds: Mapping[str, float], before: str = "") -> str:
+    """Spell the page, of the `seconds` that each part took and of what is `said` of the run.
+
+    `before`, the page so far, is given when one part alone was run: what it says of the whole run stays.
+    """
     aims = [figure for figure in figures if not figure.aim.startswith("none")]
-    held = sum(figure.holds for figure in aims)
-    when = f"{'Last run' if whole else 'A part was run last'}: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
-    lines = [
-        "# Benchmarks",
-        "",
-        ABOUT,
-        "",
-        f"{when}, {machine()}.",
-        f"It took {sum(seconds.values()) / 60:.1f} minutes, in seconds: "
-        + ", ".join(f"{name.replace('_', ' ')} {lasted:.0f}" for name, lasted in seconds.items())
-        + f". {held} of {len(aims)} aims hold.",
-        "",
-        "![Ratio to the reference, and the aim's side of it](benchmarks.png)",
-    ]
-    lines += [f"\n{text}" for text in said]
+    when = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}"
+    took = ", ".join(f"{name.replace('_', ' ')} {lasted:.0f}" for name, lasted in seconds.items())
+    if before:
+        alone = f"Alone, later: {took} s, {when}."
+        kept = [line for line in before.splitlines() if line.startswith(_KEPT)]
+        # A part that is run once more has the place of its last time.
+        part = f"Alone, later: {took.rpartition(' ')[0]} "
+        about = [line for line in dict.fromkeys((*kept, *said)) if not line.startswith(part)] + [alone]
+    else:
+        about = [f"Last run: {when}.", f"It took {sum(seconds.values()) / 60:.1f} minutes, in seconds: {took}.", *said]
+    lines = ["# Benchmarks", "", ABOUT, f"{sum(figure.holds for figure in aims)} of {len(aims)} aims hold."]
+    lines += [f"\n{text}" for text in about]
+    lines += ["", "![Ratio to the reference, and the aim's side of it](benchmarks.png)"]
     for title, about, rows in sections(figures):
         lines += ["", f"## {title}", "", about, "", "| figure | value | reference | ratio | aim | holds |"]
         lines.append("|---|---:|---:|---:|---|---|")

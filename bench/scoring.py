@@ -86,7 +86,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     root = stage.trained(folder, quick)
     scorer = score.Scorer(root, "m", "1", 1000, 1 << 23)
     floor, tutorial = Floor(root), frame(root)
-    rounds = 30 if quick else 240
+    rounds = 30 if quick else 120
     figures = []
     for count in (1, 100):
         for shape, body in stage.bodies(count).items():

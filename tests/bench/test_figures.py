@@ -40,12 +40,26 @@ def test_the_page_shows_every_figure_of_the_list() -> None:
     """Each stands in one section, and a missed aim says no."""
     figures = read(stage.ROOT / "docs" / "benchmarks.json")
     missed = at_most("run(), of a test", 3, 1, 2)
-    text = report.page([*figures, missed], ["Not measured: nginx: gone."], {"rival_servers": 60.0, "scale": 30.0}, True)
+    text = report.page([*figures, missed], ["Not measured: nginx: gone."], {"rival_servers": 60.0, "scale": 30.0})
     for figure in figures:
         assert text.count(f"| {figure.name} |") == 1
     assert "| run(), of a test | 3.00 | 1.00 | 3.00 | at most 2 times the reference | **no** |" in text
     assert "\nNot measured: nginx: gone.\n" in text
     assert "It took 1.5 minutes, in seconds: rival servers 60, scale 30." in text
+
+
+def test_a_part_that_is_run_alone_leaves_what_the_page_says_of_the_whole_run() -> None:
+    """Its own line takes the place of its last one."""
+    one = at_most("run(), of a test", 1, 1, 2)
+    whole = report.page([one], ["Other servers: mlserver 1."], {"demo": 80.0, "scale": 30.0})
+    first = report.page([one, at_most("run(), another", 3, 1, 2)], [], {"demo": 90.0}, whole)
+    text = report.page([one], [], {"demo": 70.0}, report.page([one], [], {"scale": 40.0}, first))
+    assert "It took 1.8 minutes, in seconds: demo 80, scale 30." in text
+    assert "\nOther servers: mlserver 1.\n" in text
+    assert "1 of 2 aims hold." in first
+    assert "1 of 1 aims hold." in text
+    alone = [line.split(" s, ")[0] for line in text.splitlines() if line.startswith("Alone")]
+    assert alone == ["Alone, later: scale 40", "Alone, later: demo 70"]
 
 
 def test_the_median_leaves_one_slow_call_out() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ops.project import Project
 
 _FIRST_MONTHS = 6  # what the first model learns from; the second learns from all
-_BAKE_SECONDS = 3.0
+_BAKE_SECONDS = 2.0
 _PAIRS_PER_SECOND = 100.0  # as fast as one client can, on a machine of its own
 
 
