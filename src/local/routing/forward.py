@@ -49,7 +49,7 @@ class Forwarding:
         self._loop = asyncio.get_running_loop()
         self._backend = backend
         self._request = request
-        self._done = done
+        self._done: Callable[[Reply], None] | None = done
         self._deadline = self._loop.time() + backend.limits.request_timeout_ms / 1000
         self._timer: asyncio.TimerHandle | None = None
         self._queued: asyncio.TimerHandle | None = None
@@ -75,6 +75,8 @@ class Forwarding:
 
     def cancel(self) -> None:
         """Give up: nobody waits for the reply. `done` is not called any more."""
+        # It leads to the client, who may lead back here: without this, memory would wait for the cycle collector.
+        self._done = None
         if self._timer is not None:
             self._timer.cancel()
         self._dequeue()
@@ -158,8 +160,10 @@ class Forwarding:
             self._exchange = self._upstream = None
 
     def _end(self, reply: Reply) -> None:
+        done = self._done
         self.cancel()
-        self._done(reply)
+        if done is not None:
+            done(reply)
 
 
 def _broken(message: str, reason: str = "model_error") -> Reply:
