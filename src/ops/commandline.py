@@ -5,7 +5,9 @@ Invoke sorts its own list by the alphabet, and ends with exit code 1 and half a 
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -143,3 +145,12 @@ def guard_start() -> None:
         _refuse(f"invoke.yaml or an INVOKE_* variable cannot be read: {said}")
 
     sys.excepthook = hook
+    atexit.register(_write_out)
+
+
+def _write_out() -> None:
+    """Write what Invoke itself printed and has not written yet; as the interpreter ends it would be too late for us."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(boundary.READER_LEFT)
