@@ -80,6 +80,8 @@ def environment(variables: Mapping[str, str] = {}) -> dict[str, str]:
         key: value for key, value in os.environ.items() if not key.startswith(("INVOKE_", "GITHUB_", "AZUREML_"))
     }
     inherited.pop("REQUESTS_CA_BUNDLE", None)
+    # Most machines do not set it, and what is still to be written when a task ends is then another matter.
+    inherited.pop("PYTHONUNBUFFERED", None)
     return {**inherited, **variables}
 
 
