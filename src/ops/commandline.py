@@ -18,7 +18,11 @@ from typing import Any, NoReturn
 from ops import boundary, console
 
 Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
-PROGRAMS = frozenset({"inv", "invoke", "__main__.py"})
+_PROGRAMS = (
+    "inv",
+    "invoke",
+    "invoke/__main__.py",
+)  # the last as python -m invoke; other modules have a __main__.py too
 _START = "Nothing here yet? inv demo tells the whole story in a minute or two."
 _ALIKE = 0.5
 _WORDS_FOR_OPTIONS = ("help", "list", "version")  # of inv itself, which other programs take as commands
@@ -31,7 +35,7 @@ def check(parse: Callable[[list[str]], Mapping[str, Any]], wrong: type[Exception
     `parse` answers what was asked for ("list", "format", "help", "complete", "tasks") or raises `wrong`. Does nothing
     when another program has loaded the tasks, and leaves a list in another format (--list-format=json) to Invoke.
     """
-    if Path(sys.argv[0]).name not in PROGRAMS:
+    if not any(Path(sys.argv[0]).match(program) for program in _PROGRAMS):
         return
     known = [name for commands in menu.values() for name in commands]
     try:

@@ -156,3 +156,19 @@ def test_a_reader_who_has_seen_enough_is_no_fault(words: list[str], unbuffered: 
     os.close(writing)
     assert done.returncode == 141
     assert not done.stderr
+
+
+@pytest.mark.parametrize("program", ["/usr/lib/pytest/__main__.py", "/usr/bin/pytest"])
+def test_another_program_may_load_the_tasks(program: str) -> None:
+    """python -m pytest, say, is not python -m invoke: no menu is shown to it, and it is not ended."""
+    load = f"import sys; sys.argv = [{program!r}]; import tasks; print(len(tasks.NAMES))"
+    done = subprocess.run(
+        [sys.executable, "-c", load],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert int(done.stdout) > 10
