@@ -97,7 +97,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             if not np.isfinite(json.loads(scorer.answer(body))["probabilities"]).all():
                 raise AssertionError("an answer is not a number")
         actions = {name: partial(scorer.answer, body) for name, scorer in scorers.items()}
-        found = medians(actions, 80, 4, time.process_time)
+        found = medians(actions, 40, 4, time.process_time)
         for name in scorers:
             if name != "logistic":
                 label = f"model {name} ({labels[name]}), {count} row{'s' * (count > 1)}, µs: beside logistic"

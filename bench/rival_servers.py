@@ -131,7 +131,7 @@ def beside(
         expected = answered(ours, spelled["ours"])
         if len(expected) != count or not np.allclose(expected, answered(theirs, spelled[name]), atol=1e-5):
             raise ServerFailed("its answers are not those of the graph")
-    rounds, seconds = (3, 0.5) if quick else (5, 0.8)
+    rounds, seconds = (3, 0.5) if quick else (5, 0.6)
     figures = []
     for count, spelled in requests.items():
         rates: dict[str, list[float]] = {"ours": [], name: []}

@@ -60,7 +60,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure requests a second, and seconds from start to first answer."""
     root = stage.trained(folder, quick)
     scripts = {"ours": (stage.SCORE / "score.py", root), "frame": (FRAME / "score.py", pickled(root))}
-    rounds, seconds = (3, 0.7) if quick else (7, 1.0)
+    rounds, seconds = (3, 0.7) if quick else (5, 1.0)
     starts: dict[str, list[float]] = {name: [] for name in scripts}
     for _ in range(1 if quick else 5):
         for name, (script, model) in scripts.items():

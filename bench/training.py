@@ -1,8 +1,8 @@
 """Do time and memory of training grow no faster than the rows? `PYTHONPATH=src python -m bench.training`.
 
 The year's 327,000 flights, and ten times as many drawn from them with replacement, each trained by train.py in a
-process of its own, with both models: seconds, and the most memory that the process held. The smaller size is trained
-three times, for its median. A quick run leaves it out: on few rows the imports are all that is seen.
+process of its own, with both models: seconds, and the most memory that the process held. A quick run leaves it out: on
+few rows the imports are all that is seen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -57,12 +56,11 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     places, rows = grown(folder)
     figures = []
     for kind in ("logistic", "boosted"):
-        small = [train(places["small"], kind, folder / "grown") for _ in range(3)]
+        small = train(places["small"], kind, folder / "grown")
         large = train(places["large"], kind, folder / "grown")
         of = f"training, {kind}, {rows * TIMES:,} rows: beside {TIMES} times {rows:,}"
         for at, what in ((0, "s"), (1, "MB")):
-            once = statistics.median(run[at] for run in small)
-            figures.append(at_most(f"{of}, {what}", large[at], once * TIMES, 1.0))
+            figures.append(at_most(f"{of}, {what}", large[at], small[at] * TIMES, 1.0))
     for place in places.values():
         shutil.rmtree(place)
     return figures
