@@ -18,11 +18,8 @@ from typing import Any, NoReturn
 from ops import boundary, console
 
 Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
-_PROGRAMS = (
-    "inv",
-    "invoke",
-    "invoke/__main__.py",
-)  # the last as python -m invoke; other modules have a __main__.py too
+# The last is python -m invoke: other modules have a __main__.py too.
+_PROGRAMS = ("inv", "invoke", "invoke/__main__.py")
 _START = "Nothing here yet? inv demo tells the whole story in a minute or two."
 _ALIKE = 0.5
 _WORDS_FOR_OPTIONS = ("help", "list", "version")  # of inv itself, which other programs take as commands
