@@ -73,8 +73,8 @@ _TIMES = re.compile(r"at (?:most|least) ([\d.e-]+) times the reference")
 
 ABOUT = (
     "Written by `nox -s bench`; [benchmarks.json](benchmarks.json) has the same figures. Each stands beside a "
-    "reference measured in turn with it in the same run; values are medians. Where an aim is missed, or another server "
-    "of models is faster, the table says no."
+    "reference measured in turn with it in the same run; values are medians, but of the demo and of the large "
+    "trainings, which run once. Where an aim is missed, or another server of models is faster, the table says no."
 )
 
 
