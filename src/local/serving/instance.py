@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.errors import LocalError
+from local.routing.ask import ask
 from local.routing.backend import Upstream
+from local.routing.calls import request_bytes
 from local.routing.exchange import ExchangeFailed
 from local.serving.containers import GRACE_SECONDS, Container, Containers
-from local.serving.probe import ask
 from local.serving.spec import DeploymentSpec
 
 RESTARTS = 8
@@ -221,6 +222,6 @@ class Instance:
 
 async def _alive(address: str, timeout: float) -> bool:
     try:
-        return (await ask(address, "/", timeout)).status == 200
+        return (await ask(address, request_bytes("GET", "/", [], b""), timeout)).status == 200
     except (ExchangeFailed, TimeoutError):
         return False

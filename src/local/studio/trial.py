@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
-
-import aiohttp
+from urllib.parse import urlsplit
 
 from local.errors import Invalid, NotFound
+from local.routing.ask import ask
+from local.routing.calls import PIN, request_bytes
+from local.routing.exchange import ExchangeFailed
 from local.wire.call import Json
 
 if TYPE_CHECKING:
     from local.control.state import State
 
-PIN = "azureml-model-deployment"
 MOST_SHOWN = 256 << 10
 SECONDS = 190.0
 # Of the answer, what says where it came from; the rest is the server's own.
@@ -29,32 +31,33 @@ async def send(state: State, given: Json) -> Json:
         raise Invalid("body must be the text of the request")
     if slot and slot not in {each.body["name"] for each in state.endpoints.deployments(document.name)}:
         raise NotFound("Deployment", f"Endpoint {document.name} has no deployment {slot}.")
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {_credential(state, document.name)}"}
-    headers |= {PIN: slot} if slot else {}
-    address = f"{state.place.scoring}/{document.name}/score"
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"authorization", f"Bearer {_credential(state, document.name)}".encode()),
+    ]
+    if slot:
+        headers.append((PIN, slot.encode()))
+    place = urlsplit(state.place.scoring)
+    request = request_bytes("POST", f"/{document.name}/score", headers, text.encode())
     started = time.perf_counter()
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(address, data=text.encode(), headers=headers) as answer,
-        ):
-            body = await answer.read()
-            milliseconds = (time.perf_counter() - started) * 1000
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Invalid(f"{address} did not answer: {type(error).__name__}") from error
+        answer = await ask((str(place.hostname), place.port or 80), request, SECONDS)
+    except (ExchangeFailed, TimeoutError) as error:
+        raise Invalid(f"{place.geturl()} did not answer: {error or type(error).__name__}") from error
+    milliseconds = (time.perf_counter() - started) * 1000
+    shown = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
     return {
         "status": answer.status,
-        "reason": answer.reason,
+        "reason": HTTPStatus(answer.status).phrase,
         "milliseconds": round(milliseconds, 1),
-        "headers": {name.lower(): value for name, value in answer.headers.items() if _is_shown(name)},
-        "body": _pretty(body[:MOST_SHOWN]),
-        "cut": len(body) > MOST_SHOWN,
+        "headers": {name: value for name, value in shown.items() if _is_shown(name)},
+        "body": _pretty(answer.body[:MOST_SHOWN]),
+        "cut": len(answer.body) > MOST_SHOWN,
     }
 
 
 def _is_shown(name: str) -> bool:
-    return name.lower() in _SHOWN or name.lower().startswith("ms-azureml-")
+    return name in _SHOWN or name.startswith("ms-azureml-")
 
 
 def _credential(state: State, endpoint: str) -> str:

@@ -1,17 +1,18 @@
-"""One question to a container: is it up?"""
+"""One request to a server of this machine, for who waits for its answer."""
 
 from __future__ import annotations
 
 import asyncio
 
-from local.routing.calls import request_bytes
 from local.routing.exchange import Address, Answer, Exchange, ExchangeFailed
+from local.routing.replies import PAYLOAD_LIMIT
 
-_MOST_BYTES = 64 << 10
 
+async def ask(address: Address, request: bytes, timeout: float) -> Answer:
+    """Send a request (of `calls.request_bytes`) and give its answer, whatever its status.
 
-async def ask(address: Address, target: str, timeout: float) -> Answer:
-    """GET `target` and give the answer; raise ExchangeFailed, or TimeoutError after `timeout` seconds."""
+    Raise ExchangeFailed if none comes whole or it is over `PAYLOAD_LIMIT`, and TimeoutError after `timeout` seconds.
+    """
     outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def done(came: Answer | ExchangeFailed) -> None:
@@ -22,7 +23,7 @@ async def ask(address: Address, target: str, timeout: float) -> Answer:
         else:
             outcome.set_exception(came)
 
-    exchange = Exchange(address, request_bytes("GET", target, [], b""), _MOST_BYTES, done)
+    exchange = Exchange(address, request, PAYLOAD_LIMIT, done)
     try:
         exchange.start()
         async with asyncio.timeout(timeout):
