@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import lineage, sdk_noise, wait
-from ops.errors import JobFailed, NotFound, Timeout
+from ops.errors import JobFailed, NotFound, OpsError, Timeout, Unreachable
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -23,8 +24,9 @@ COMPLETED = "Completed"
 # NotResponding may recover and Paused may be resumed, so only the deadline ends those.
 ENDED = frozenset({COMPLETED, "Failed", "Canceled"})
 _LOG = "user_logs/std_log.txt"
-_LOG_LINES = 15
+_LOG_LINES, _LOG_SECONDS = 15, 30
 _SEARCHED = 500  # newest jobs looked through for one with certain tags
+_CANCEL_SECONDS = 600.0  # Azure waits some minutes for a job's processes to end by themselves
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,17 @@ def watch(
 ) -> Job:
     """Poll the job until it ends, saying each change of status; return it when it completed.
 
-    `now`, where somebody watches, is told the status and the last line of the log at each look.
+    `now`, where somebody watches, is told the status and the last line of the log at each look. A workspace that cannot
+    be asked does not end the job: a look is tried again until the deadline.
     Raises JobFailed, with the job's own error and the end of its log, for any other end and at the deadline.
     """
+    start = wait.clock()
+    latest: list[Job] = []
 
     def look() -> str:
-        found = status(client.jobs.get(name))
+        left = start + deadline_seconds - wait.clock()
+        latest[:] = [wait.retrying(lambda: client.jobs.get(name), what=f"job {name}", deadline_seconds=left)]
+        found = status(latest[0])
         if now is not None:
             now(f"{found}  {_last_line(client, name)}")
         return found
@@ -97,47 +104,62 @@ def watch(
             changed=lambda found, elapsed: say(f"job {name}: {found} ({wait.duration(elapsed)})"),
         )
     except Timeout as late:
-        raise JobFailed(f"{late}\n{log_end(client, name)}".strip()) from late
+        raise JobFailed(f"{late}. {_last_words(client, name)}".strip()) from late
     if seen != COMPLETED:
-        raise JobFailed(f"job {name}: {seen}. {error(client, name)}\n{log_end(client, name)}".strip())
-    return client.jobs.get(name)
+        raise JobFailed(f"job {name}: {seen}. {_last_words(client, name)}".strip())
+    return latest[0]
 
 
-def completed(
-    client: MLClient, stage: str, experiment: str, fingerprint: str | None = None, name: str | None = None
-) -> Job:
-    """Return the newest completed job of `stage` (and `fingerprint`, or of that `name`).
+def completed(client: MLClient, stage: str, experiment: str, fingerprint: str | None = None) -> Job:
+    """Return the newest completed job of `stage` (and `fingerprint`).
 
     Raises NotFound when there is none among the newest 500 jobs.
     """
-    for job in _newest(client):
-        tags = job.tags or {}
-        wanted = job.name == name if name else job.experiment_name == experiment
-        if not wanted or tags.get(lineage.STAGE) != stage:
-            continue
-        if fingerprint not in (None, tags.get(lineage.FINGERPRINT)):
-            continue
-        # The list may lag behind: the job itself knows.
-        current = client.jobs.get(job.name)
-        if status(current) == COMPLETED:
-            return current
-    which = f'"{name}"' if name else "of this code" if fingerprint else ""
+    seen = 0
+    for page in client.jobs.list().by_page():
+        read = list(page)
+        for job in _newest_first(read):
+            tags = job.tags or {}
+            if job.experiment_name != experiment or tags.get(lineage.STAGE) != stage:
+                continue
+            if fingerprint not in (None, tags.get(lineage.FINGERPRINT)):
+                continue
+            # The list may lag behind: the job itself knows.
+            current = client.jobs.get(job.name)
+            if status(current) == COMPLETED:
+                return current
+        seen += len(read)
+        if seen >= _SEARCHED:
+            break
+    which = "of this code" if fingerprint else ""
     raise NotFound(f"no completed {stage} job {which}".strip())
 
 
-def _newest(client: MLClient) -> Iterator[Job]:
-    listed = (job for _, job in zip(range(_SEARCHED), client.jobs.list(), strict=False) if job is not None)
-    return iter(sorted(listed, key=_created, reverse=True))
+def completed_as(client: MLClient, stage: str, name: str) -> Job:
+    """Return the job of that name, however old; NotFound unless it is a completed job of `stage`."""
+    job = get(client, name)
+    its = (job.tags or {}).get(lineage.STAGE)
+    if its != stage:
+        raise NotFound(f"job {name} is no {stage} job: its tag {lineage.STAGE} is {its or 'not there'}")
+    if status(job) != COMPLETED:
+        raise NotFound(f"job {name} is no completed {stage} job: it is {status(job)}")
+    return job
+
+
+def listed(client: MLClient, count: int) -> list[Job]:
+    """Return the newest `count` jobs, newest first."""
+    return _newest_first(islice(client.jobs.list(), count))
+
+
+def _newest_first(jobs: Iterable[Job | None]) -> list[Job]:
+    # The service begins with the newest, but promises no order: they are sorted as far as they were read. The SDK gives
+    # a job that it cannot make out as None.
+    return sorted((job for job in jobs if job is not None), key=_created, reverse=True)
 
 
 def _created(job: Job) -> str:
     context = job.creation_context
     return context.created_at.isoformat() if context and context.created_at else ""
-
-
-def listed(client: MLClient, count: int) -> list[Job]:
-    """Return the newest `count` jobs, newest first."""
-    return [job for _, job in zip(range(count), _newest(client), strict=False)]
 
 
 def read_json(client: MLClient, name: str, output: str, file: str) -> dict[str, Any]:
@@ -166,31 +188,28 @@ def _read(client: MLClient, name: str, output: str, file: str) -> bytes:
     return found[file]
 
 
-def cancel(client: MLClient, name: str) -> None:
-    """Ask for the job's end and wait for the answer; a job that has ended already is left alone."""
+def cancel(client: MLClient, name: str, *, deadline_seconds: float = _CANCEL_SECONDS) -> None:
+    """Ask for the job's end and wait for the answer; a job that has ended already is left alone.
+
+    Raises Timeout when there is no answer by the deadline: the request stands.
+    """
     if status(get(client, name)) in ENDED:
         return
-    client.jobs.begin_cancel(name).result()
-
-
-def error(client: MLClient, name: str) -> str:
-    """Return what the workspace says was wrong with the job; "" when it says nothing."""
-    details = _details(client, name)
-    fault = getattr(getattr(details, "error", None), "error", None)
-    return str(getattr(fault, "message", "") or "")
+    asked = client.jobs.begin_cancel(name)
+    asked.wait(deadline_seconds)
+    if not asked.done():
+        raise Timeout(
+            f"job {name}: not canceled after {wait.duration(deadline_seconds)}; inv status shows what becomes of it"
+        )
 
 
 def log_end(client: MLClient, name: str, lines: int = _LOG_LINES) -> str:
-    """Return the last `lines` of the job's own output; "" when there is none yet. NotFound without such a job."""
-    import requests
+    """Return the last `lines` of the job's own output; "" when there is none yet.
 
+    Raises NotFound without such a job, and Unreachable when the log cannot be read.
+    """
     get(client, name)
-    details = _details(client, name)
-    address = (getattr(details, "log_files", None) or {}).get(_LOG)
-    if not address:
-        return ""
-    answer = requests.get(address, timeout=30)
-    return "\n".join(answer.text.splitlines()[-lines:]) if answer.ok else ""
+    return _tail(_details(client, name), lines)
 
 
 def _last_line(client: MLClient, name: str) -> str:
@@ -198,9 +217,45 @@ def _last_line(client: MLClient, name: str) -> str:
     from azure.core.exceptions import AzureError
 
     try:
-        return log_end(client, name, 1)
-    except (AzureError, NotFound, OSError):
+        return _tail(_details(client, name), 1)
+    except (AzureError, OpsError):
         return ""
+
+
+def _last_words(client: MLClient, name: str) -> str:
+    """Return the job's own error and the end of its log, as far as they can be read now: they must not hide its end."""
+    from azure.core.exceptions import AzureError
+
+    words = []
+    try:
+        details = _details(client, name)
+        words.append(_error(details))
+        words.append(_tail(details, _LOG_LINES))
+    except (AzureError, OpsError):
+        words.append(f"(what it said cannot be read now: inv logs --job {name})")
+    return "\n".join(each for each in words if each)
+
+
+def _error(details: Any) -> str:
+    """Return what the workspace says was wrong with the job; "" when it says nothing."""
+    fault = getattr(getattr(details, "error", None), "error", None)
+    return str(getattr(fault, "message", "") or "")
+
+
+def _tail(details: Any, lines: int) -> str:
+    """Return the last `lines` of the job's own output; "" when there is none yet. Raises Unreachable."""
+    import requests
+
+    address = (getattr(details, "log_files", None) or {}).get(_LOG)
+    if not address:
+        return ""
+    try:
+        answer = requests.get(address, timeout=_LOG_SECONDS)
+        answer.raise_for_status()
+    except requests.RequestException as fault:
+        # Not its text: that has the address, with which anybody could read the log.
+        raise Unreachable(f"the job's log cannot be read now: {type(fault).__name__}; try again") from None
+    return "\n".join(answer.text.splitlines()[-lines:])
 
 
 def _details(client: MLClient, name: str) -> Any:

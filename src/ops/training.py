@@ -109,7 +109,7 @@ def register(
     the champion on the same live rows, beyond chance and the tolerance; NotFound when there is nothing to register.
     """
     try:
-        done = jobs.completed(client, PROD, plan.experiment, name=job)
+        done = jobs.completed_as(client, PROD, job) if job else jobs.completed(client, PROD, plan.experiment)
     except NotFound as absent:
         if job is not None:
             raise
@@ -148,10 +148,6 @@ def _compare(
     found = comparison.compare(new, old, metric)
     say(str(found) if found else f"champion {champion.name}:{champion.version} forecast other rows: not compared")
     return found
-
-
-def _forecast(client: MLClient, job: str) -> comparison.Forecast:
-    return comparison.Forecast.read(jobs.read_lines(client, job, REPORT, FORECAST))
 
 
 def _origin(job: Job) -> dict[str, str]:
