@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ops.errors import UsageError
+
 LOOK, RETRAIN = 0.1, 0.25
 _LEAST = 1e-4  # share that an empty bin counts as, so that the logarithm exists
 
@@ -28,12 +30,18 @@ def index(trained: Mapping[Any, float], live: Mapping[Any, float]) -> float:
 
 
 def by_column(signature: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, float]:
-    """Return the index of each column of the signature that the rows have, largest first."""
+    """Return the index of each column of the signature that the rows have, largest first.
+
+    Raises UsageError for texts where the signature has numbers.
+    """
     found = {}
     for column in signature["columns"]:
         if column["name"] in columns and rows:
             place = columns.index(column["name"])
-            trained, live = _distributions(column, [row[place] for row in rows])
+            try:
+                trained, live = _distributions(column, [row[place] for row in rows])
+            except ValueError:
+                raise UsageError(f"column {column['name']} is text in the live rows, the model knows numbers") from None
             found[column["name"]] = index(trained, live)
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import random
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,20 @@ from typing import Any
 from ops.errors import UsageError
 
 Cell = str | int | float | bool | None
+# What training takes for a missing cell: the words of pandas.read_csv, which no task should have to load.
+MISSING = frozenset({
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+})  # fmt: skip
 
 
 def columns_of(sample: Path) -> dict[str, type]:
-    """Return the columns of a request and the type of each, as the sample request shows them."""
+    """Return the columns of a request and the type of each, as the sample request shows them.
+
+    Raises UsageError when it is no request, or null in every row of a column, which has no type then.
+    """
     try:
-        given = json.loads(sample.read_text())["input_data"]
+        given = json.loads(sample.read_text(encoding="utf-8"))["input_data"]
         rows = (
             [dict(zip(given["columns"], row, strict=True)) for row in given["data"]]
             if isinstance(given, dict)
@@ -29,14 +39,18 @@ def columns_of(sample: Path) -> dict[str, type]:
         raise UsageError(f'{sample}: not a sample request ({{"input_data": ...}}): {fault}') from None
     for row in rows:
         first.update({name: value for name, value in row.items() if first.get(name) is None})
+    unknown = [name for name, value in first.items() if value is None]
+    if unknown:
+        raise UsageError(f"{sample}: {', '.join(unknown)} is null in every row: one of them must show what it holds")
     return {name: type(value) for name, value in first.items()}
 
 
 def read(folder: Path, sample: Path, limit: int, seed: int = 0) -> list[list[Cell]]:
     """Return `limit` rows drawn evenly from every CSV file of `folder`, with the sample's columns and types only.
 
-    Fewer rows than that are all returned. An empty cell is a missing value (None). The same seed draws the same rows.
-    Raises UsageError when a column of the sample is not in a file.
+    Fewer rows than that are all returned. What training takes for missing is None, infinite numbers too. The same seed
+    draws the same rows. Raises UsageError for a file that cannot be read or lacks a column of the sample, and for text
+    in a column of numbers.
     """
     columns = columns_of(sample)
     chance = random.Random(seed)
@@ -47,7 +61,7 @@ def read(folder: Path, sample: Path, limit: int, seed: int = 0) -> list[list[Cel
             kept.append(row)
         elif (place := chance.randrange(seen + 1)) < limit:
             kept[place] = row
-    return [[_cell(text, kind) for text, kind in zip(row, columns.values(), strict=True)] for row in kept]
+    return [[_cell(text, *column) for text, column in zip(row, columns.items(), strict=True)] for row in kept]
 
 
 def _rows(folder: Path, columns: list[str]) -> Iterator[list[str]]:
@@ -55,23 +69,37 @@ def _rows(folder: Path, columns: list[str]) -> Iterator[list[str]]:
     if not files:
         raise UsageError(f"{folder} holds no CSV files")
     for file in files:
-        with gzip.open(file, "rt", newline="") if file.suffix == ".gz" else file.open(newline="") as lines:
-            reader = csv.reader(lines)
-            header = next(reader, [])
-            missing = [name for name in columns if name not in header]
-            if missing:
-                raise UsageError(f"{file} has no column {', '.join(missing)}, which the sample request has")
-            places = [header.index(name) for name in columns]
-            yield from ([row[place] for place in places] for row in reader if row)
+        try:
+            yield from _rows_of(file, columns)
+        except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as fault:
+            raise UsageError(f"{file} cannot be read: {fault}") from None
 
 
-def _cell(text: str, kind: type) -> Cell:
-    if text == "":
+def _rows_of(file: Path, columns: list[str]) -> Iterator[list[str]]:
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", newline="", encoding="utf-8-sig") as lines:
+        reader = csv.reader(lines)
+        header = next(reader, [])
+        missing = [name for name in columns if name not in header]
+        if missing:
+            raise UsageError(f"{file} has no column {', '.join(missing)}, which the sample request has")
+        places = [header.index(name) for name in columns]
+        # A row may end early, as training reads it too: what it lacks is missing.
+        yield from ([row[place] if place < len(row) else "" for place in places] for row in reader if row)
+
+
+def _cell(text: str, name: str, kind: type) -> Cell:
+    if text in MISSING:
         return None
     if kind is bool:
         return text.strip().lower() in ("true", "1", "yes")
     if kind in (int, float):
-        number = float(text)
+        try:
+            number = float(text)
+        except ValueError:
+            raise UsageError(f"column {name} of the live rows holds {text!r}, the sample request a number") from None
+        if not math.isfinite(number):
+            return None  # JSON has no such number
         return int(number) if number.is_integer() else number
     return text
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops import drift
+from ops.errors import UsageError
 
 
 def column(values: list[float | None]) -> dict[str, Any]:
@@ -67,3 +68,9 @@ def test_columns_that_the_rows_lack_are_left_out_and_the_worst_comes_first() -> 
     signature = {"columns": [column([1.0, 2.0, 3.0] * 10), {**column([1.0, 2.0, 3.0] * 10), "name": "y"}]}
     found = drift.by_column(signature, ["y"], [[9.0]] * 10)
     assert list(found) == ["y"]
+
+
+def test_texts_where_the_model_knows_numbers_are_wrong_usage() -> None:
+    """The column is named."""
+    with pytest.raises(UsageError, match="column x is text in the live rows"):
+        drift.by_column({"columns": [column([1.0, 2.0, 3.0])]}, ["x"], [["old"]])

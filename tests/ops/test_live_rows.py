@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from pathlib import Path
 
 import pytest
+from pandas._libs.parsers import STR_NA_VALUES
 
+from folder import read_folder
 from ops import live_rows
 from ops.errors import UsageError
 
@@ -44,6 +47,59 @@ def test_rows_are_drawn_from_all_files_and_again(place: Path) -> None:
     assert first != live_rows.read(place, place / "sample.json", limit=20, seed=1)
     later = {row[2] for row in first} & {f"p{n}" for n in range(100, 200)}
     assert later
+
+
+def test_missing_is_what_training_takes_for_it() -> None:
+    """The words are those of pandas, by which training reads."""
+    assert set(STR_NA_VALUES) == live_rows.MISSING
+
+
+def test_cells_are_those_that_training_reads(tmp_path: Path) -> None:
+    """Each word for a missing cell, the mark of Excel's UTF-8, a row that ends early, infinity, which no JSON holds."""
+    words = sorted(live_rows.MISSING)
+    lines = [[f"{n}.5", f"p{n}"] for n in range(3)] + [[word, word] for word in words] + [["inf", "Na"], ["7"]]
+    with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows([["age", "plan"], *lines])
+    (tmp_path / "sample.json").write_text(json.dumps({"input_data": [{"age": 3.5, "plan": "y"}]}))
+    rows = live_rows.read(tmp_path, tmp_path / "sample.json", limit=1000)
+    trained = read_folder(tmp_path).frame.astype(object)
+    trained = trained.replace(float("inf"), None).where(trained.notna(), None)
+    assert rows == trained.to_numpy().tolist()
+    assert rows[3:] == [[None, None]] * len(words) + [[None, "Na"], [7, None]]
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"age,fee,plan,member\nold,1,x,True\n",
+            "column age of the live rows holds 'old', the sample request a number",
+        ),
+        (b"age,fee,plan,member\n1,1,\xe9t\xe9,True\n", "c.csv cannot be read: 'utf-8' codec"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_wrong_usage(place: Path, content: bytes, said: str) -> None:
+    """Its column or its file is named."""
+    (place / "c.csv").write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        live_rows.read(place, place / "sample.json", limit=1000)
+
+
+def test_a_broken_archive_is_wrong_usage(place: Path) -> None:
+    """One that is cut off, as a download may be."""
+    whole = (place / "b.csv.gz").read_bytes()
+    (place / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match=r"b\.csv\.gz cannot be read"):
+        live_rows.read(place, place / "sample.json", limit=1000)
+
+
+def test_a_column_that_the_sample_does_not_show_is_named(place: Path) -> None:
+    """null in every row: it might be a number or a text, and sent as the wrong one every request would be refused."""
+    rows = [{"age": None, "fee": 9.5, "plan": None}, {"age": None, "fee": 1, "plan": "y"}]
+    (place / "sample.json").write_text(json.dumps({"input_data": rows}))
+    with pytest.raises(UsageError, match=r"sample\.json: age is null in every row"):
+        live_rows.read(place, place / "sample.json", limit=5)
 
 
 def test_a_column_that_is_not_there_is_named(place: Path) -> None:
