@@ -32,6 +32,7 @@ import requests
 PINNED = "azureml-model-deployment"
 MODEL_STATUS = "ms-azureml-model-error-statuscode"
 NOT_A_COLUMN = "no_such_column"
+MOST_LABELS = 2  # a model tells the positive label from all else
 SHOWN = 160
 
 
@@ -134,6 +135,12 @@ def _good(answer: requests.Response, rows: int, deployment: str | None) -> str |
     for name, values in (("predictions", predictions), ("probabilities", probabilities)):
         if not isinstance(values, list) or len(values) != rows:
             return f'200, but "{name}" is not a list of {rows}'
+    for value in predictions or []:
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            return _short(f"200, but the prediction {json.dumps(value)} is not a label")
+    labels = sorted({json.dumps(value) for value in predictions or []})
+    if len(labels) > MOST_LABELS:
+        return _short(f"200, but the predictions are of {len(labels)} labels: {', '.join(labels)}")
     for value in probabilities or []:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return f"200, but the probability {value!r} is not a number"
@@ -161,7 +168,10 @@ def _cells(sample: Any) -> tuple[list[str], list[list[Any]]]:
     """Read a sample of either shape as columns and rows. Raise ValueError if it is neither."""
     data = sample.get("input_data") if isinstance(sample, dict) else None
     if isinstance(data, dict) and isinstance(data.get("columns"), list) and isinstance(data.get("data"), list):
-        columns, rows = list(data["columns"]), [list(row) for row in data["data"]]
+        columns, rows = list(data["columns"]), list(data["data"])
+        for number, row in enumerate(rows):
+            if not isinstance(row, list) or len(row) != len(columns):
+                raise ValueError(f"row {number} of the sample is not a list of {len(columns)} cells")
     elif isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
         columns, rows = list(data[0]), [list(row.values()) for row in data]
     else:

@@ -85,6 +85,18 @@ def test_a_sound_endpoint_passes_with_and_without_a_pin(serve: Any) -> None:
         (lambda status, body, headers: (status, [], headers), "the body is not an object"),
         (lambda status, body, headers: (status, {**body, "predictions": [0]}, headers), '"predictions" is not a list'),
         (
+            lambda status, body, headers: (status, {**body, "predictions": [0, None]}, headers),
+            "the prediction null is not a label",
+        ),
+        (
+            lambda status, body, headers: (status, {**body, "predictions": [0, [1]]}, headers),
+            "the prediction [1] is not a label",
+        ),
+        (
+            lambda status, body, headers: (status, {**body, "predictions": [0, float("nan")]}, headers),
+            "the prediction NaN is not a label",
+        ),
+        (
             lambda status, body, headers: (status, {**body, "probabilities": [0, 1.5]}, headers),
             "is not between 0 and 1",
         ),
@@ -104,6 +116,18 @@ def test_a_wrong_answer_to_the_sample_is_seen(serve: Any, change: Any, detail: s
     faults = failed(client.run_checks(serve(answer), KEY, SAMPLE, "green", 10))
     assert list(faults) == ["sample"]
     assert detail in faults["sample"]
+
+
+def test_more_labels_than_a_model_has_are_seen(serve: Any) -> None:
+    """It tells one value of the target from all others."""
+    sample = {"input_data": {"columns": ["a", "b"], "data": [["x", 1], ["y", 2], ["z", 3]]}}
+
+    def answer(headers: dict[str, str], content: Any) -> Reply:
+        status, body, more = sound(headers, SAMPLE if content == sample else content)
+        return status, {**body, "predictions": ["no", "yes", "maybe"], "probabilities": [0.1, 0.9, 0.5]}, more
+
+    faults = failed(client.run_checks(serve(answer), KEY, sample, None, 10))
+    assert faults == {"sample": '200, but the predictions are of 3 labels: "maybe", "no", "yes"'}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +185,18 @@ def test_the_key_is_never_shown(
     assert "sample" in shown.out
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"input_data": []}', '{"input_data": {"columns": [], "data": []}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"input_data": []}',
+        '{"input_data": {"columns": [], "data": []}}',
+        '{"input_data": {"columns": ["a"], "data": [1]}}',
+        '{"input_data": {"columns": ["a", "b"], "data": ["ab"]}}',
+        '{"input_data": {"columns": ["a", "b"], "data": [[1]]}}',
+    ],
+)
 def test_a_sample_without_rows_is_wrong_usage(tmp_path: Any, content: str) -> None:
     """Exit code 2, before any request."""
     sample = tmp_path / "sample.json"
