@@ -160,11 +160,11 @@ def rollout(
     return command.run(opened(c), **options, dry_run=dry_run, force=force)
 
 
-@task(help={"json": JSON})
+@task(help={"unfinished": "only when a rollout broke off", "json": JSON})
 @boundary.exits
-def rollback(c: Context, json: bool = False) -> Any:
+def rollback(c: Context, unfinished: bool = False, json: bool = False) -> Any:
     """Put all traffic back on the old colour, at once."""
-    return show.split(opened(c).rollback())
+    return show.split(opened(c).rollback(unfinished=unfinished))
 
 
 @task(help={"force": "also a new deployment that waits for its rollout", "json": JSON})

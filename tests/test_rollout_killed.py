@@ -66,14 +66,20 @@ def project(house: House) -> Project:
     return Project(house.settings(), house.root)
 
 
-def workspace_faults(project: Project, control: list[dict[str, Any]], scoring: list[dict[str, Any]]) -> None:
-    """Have the local workspace fail so, and no longer as before."""
+def ask_faults(project: Project, method: str, given: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask the local workspace for its faults, or change them; return what it says."""
     found = launch.find(project.settings.local.folder)
     assert found is not None
     url, token = f"{found.arm.rstrip('/')}/local/faults", {"Authorization": f"Bearer {found.token()}"}
-    requests.delete(url, headers=token, verify=found.ca_bundle, timeout=30).raise_for_status()
-    both = {"control": control, "scoring": scoring}
-    requests.put(url, json=both, headers=token, verify=found.ca_bundle, timeout=30).raise_for_status()
+    reply = requests.request(method, url, json=given, headers=token, verify=found.ca_bundle, timeout=30)
+    reply.raise_for_status()
+    return dict(reply.json())
+
+
+def workspace_faults(project: Project, control: list[dict[str, Any]], scoring: list[dict[str, Any]]) -> None:
+    """Have the local workspace fail so, and no longer as before."""
+    ask_faults(project, "DELETE")
+    ask_faults(project, "PUT", {"control": control, "scoring": scoring})
 
 
 @pytest.fixture
@@ -133,9 +139,10 @@ def clients(project: Project, afresh: Callable[[], None]) -> Iterator[replay.Rep
 
 
 def start(project: Project, **options: Any) -> rolling.Rolling:
-    """Start a rollout with the checkout's settings, and changes to them in `rollout`."""
+    """Start a rollout with the checkout's settings, and changes to them in `rollout` and `local`."""
     values = project.settings.model_dump(mode="json", by_alias=True)
     values["rollout"] |= {"steps": QUICK["steps"], **options.pop("rollout", {})}
+    values["local"] |= options.pop("local", {})
     values["train"]["drop"] = ",".join(values["train"]["drop"])
     return rolling.start(project.root, values, **options)
 
@@ -262,6 +269,44 @@ def test_ctrl_c_leaves_it_ready_to_go_on(project: Project, clients: replay.Repla
     assert again is not None
     assert again.error == ""
     assert end_state(project) == COMPLETE
+
+
+def test_row_24_a_rollback_that_was_interrupted_is_made_up_for(project: Project, afresh: Callable[[], None]) -> None:
+    """Ctrl-C amid its write: the next run has the evidence of this one, and rolls back whatever it meets itself."""
+    saved = {"checkpoint_seconds": 60}
+    running = start(project, rollout={"bake_seconds": 120, **saved}, local=saved)
+    until(lambda: share(project) == 10, "the first step")
+    workspace_faults(project, [{"method": "PUT", "path": ONE, "status": 503, "times": 1000}], [SLOW])
+    until(lambda: ask_faults(project, "GET")["control"][0]["times"] < 1000, "the rollback's write")
+    assert running.process.pid is not None
+    os.kill(running.process.pid, signal.SIGINT)
+    workspace_faults(project, [], [])
+    assert running.ended() is None
+    assert end_state(project) == ({"blue": 90, "green": 10}, ledger.RUNNING)
+    again = start(project).ended()
+    assert again is not None
+    assert again.error == "RolledBack"
+    assert end_state(project) == BACK
+
+
+def test_row_26_nothing_is_taken_away_from_a_rollout_at_its_last_step(
+    project: Project, house: House, clients: replay.Replay
+) -> None:
+    """With all the traffic on green, blue is its way back: neither deleted nor replaced, and status says so."""
+    running = start(project, rollout={"steps": "100", "bake_seconds": 120})
+    until(lambda: share(project) == 100, "the last step")
+    for words in (["cleanup"], ["deploy"]):
+        assert "is rolling out on this endpoint" in said(house.inv(*words), 1)
+    status = json.loads(house.inv("status", "--json").stdout)
+    assert status["rollout"]["held_by"]
+    assert "goes on by itself" in status["next"]
+    assert running.process.pid is not None
+    os.kill(running.process.pid, signal.SIGINT)
+    assert running.ended() is None
+    for words in (["cleanup"], ["deploy", "--version", "1"]):
+        assert "its rollout is not over, and blue is its way back" in said(house.inv(*words), 1)
+    assert json.loads(house.inv("status", "--json").stdout)["next"] == "inv rollout to go on, or inv rollback"
+    assert "rolled back: blue 100 %" in said(house.inv("rollback", "--unfinished"), 0)
 
 
 def said(done: subprocess.CompletedProcess[str], code: int) -> str:

@@ -76,8 +76,8 @@ def _from_id(model: str) -> str:
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else model.removeprefix("azureml:")
 
 
-def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> None:
-    """Raise when a slot with a share is not there (NotFound) or cannot serve (OpsError)."""
+def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> dict[str, OnlineDeployment]:
+    """Return what `listed` does; raise when one of `slots` is not there (NotFound) or cannot serve (OpsError)."""
     there = listed(client, endpoint)
     for slot in slots:
         if slot not in there:
@@ -88,6 +88,7 @@ def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> No
             raise OpsError(
                 f"deployment {slot} is {state(there[slot])}, not {SUCCEEDED}: inv logs --slot {slot} says why"
             )
+    return there
 
 
 def create(

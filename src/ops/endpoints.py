@@ -42,21 +42,18 @@ def ensure(
     """
     from azure.ai.ml import load_online_endpoint
 
-    endpoint = find(client, name)
-    if endpoint is None:
-        endpoint = load_online_endpoint(file)
-        endpoint.name = name
+    def put() -> None:
+        # Read anew for each try: the update that kept the last one waiting may have set another split.
+        endpoint = find(client, name)
+        if endpoint is None:
+            endpoint = load_online_endpoint(file)
+            endpoint.name = name
+        elif endpoint.provisioning_state == "Succeeded" and tags.items() <= (endpoint.tags or {}).items():
+            return
         endpoint.tags = {**(endpoint.tags or {}), **tags}
-    elif endpoint.provisioning_state == "Succeeded" and tags.items() <= (endpoint.tags or {}).items():
-        return endpoint
-    else:
-        endpoint.tags = {**(endpoint.tags or {}), **tags}
-    wanted = endpoint
-    wait.retrying(
-        lambda: client.online_endpoints.begin_create_or_update(wanted).result(timeout=deadline_seconds),
-        what=f"endpoint {name}",
-        deadline_seconds=deadline_seconds,
-    )
+        client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
+
+    wait.retrying(put, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
     there = get(client, name)
     if there.provisioning_state != "Succeeded":
         raise OpsError(f"endpoint {name} did not come up: inv status shows its state; mend it, then try again")

@@ -142,9 +142,10 @@ class Project:
         copies, seconds = percent if mirror else None, self.operation_seconds
         return moves.shift(self.client, self.endpoint, slot, percent, copies, deadline_seconds=seconds, say=say)
 
-    def rollback(self) -> traffic.Split:
-        """Put all traffic back on the old colour."""
-        return moves.back(self.client, self.endpoint, "by hand", deadline_seconds=self.operation_seconds, say=say)
+    def rollback(self, *, unfinished: bool) -> traffic.Split:
+        """Put all traffic back on the old colour; with `unfinished` only when a rollout broke off."""
+        reason, seconds = "it broke off" if unfinished else "by hand", self.operation_seconds
+        return moves.back(self.client, self.endpoint, reason, unfinished=unfinished, deadline_seconds=seconds, say=say)
 
     def cleanup(self, *, force: bool) -> dict[str, Any]:
         """Delete the colour without traffic; say which that was, None when there was none."""

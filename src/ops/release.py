@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from ops import deployments, endpoints, lineage, progress, scoring, traffic
 from ops.errors import Refused, UsageError
+from ops.rollout import moves
+from ops.rollout.position import position
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -126,6 +128,8 @@ def deploy(
     endpoint = endpoints.find(client, target.endpoint)
     there = deployments.listed(client, target.endpoint) if endpoint else {}
     split = traffic.of(endpoint) if endpoint else traffic.Split({}, {})
+    if endpoint and there and not force:
+        moves.check_free(endpoint, position(there, split))
     content = content_of(target, model)
     decision = decide(there, split, content, slot, force)
     say(decision.reason + (" (dry run: nothing is changed)" if dry_run else ""))
@@ -139,7 +143,8 @@ def deploy(
             check_libraries(model, (target.root / "environment.yml").read_text())
         _create(client, target, model, content, decision.slot, say)
     _test(client, target, endpoint, decision.slot, say)
-    if live_slot(there, split) is None:
+    # Read anew: to bring it up took minutes, in which somebody may have set a split.
+    if not traffic.read(client, target.endpoint).live:
         written = traffic.write(client, target.endpoint, {decision.slot: 100}, deadline_seconds=target.deadline_seconds)
         say(f"traffic: {written}")
     return decision

@@ -65,7 +65,7 @@ def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
         return "inv deploy"
     if state["rollout"] and state["rollout"]["held_by"]:
         return "it goes on by itself: inv studio shows it, inv rollback ends it"
-    if len(serving) > 1:
+    if len(serving) > 1 or (state["rollout"] and state["rollout"]["step"] == 100):
         return "inv rollout to go on, or inv rollback"
     latest = f"{state['model']['name']}:{state['model']['latest']}"
     if newest and newest["rolled_back"]:
@@ -96,10 +96,12 @@ def _under_way(
     tags = endpoint.tags or {}
     for slot, found in slots.items():
         # One that was rolled back may have been begun again, with force.
-        back = was_rolled_back(endpoint, identity(found, slot)) and not split.of(slot)
-        if split.of(slot) == 100 or back:
+        share = split.of(slot)
+        if was_rolled_back(endpoint, identity(found, slot)) and not share:
             continue
-        if there := ledger.under_way(tags, identity(found, slot)):
+        there = ledger.under_way(tags, identity(found, slot))
+        # All the traffic, and not by its last step: a person gave it that.
+        if there and (share != 100 or there["step"] == 100):
             holder = lease.read(tags.get(lineage.LEASE))
             return {**there, "held_by": holder.holder.partition(" #")[0] if holder and lease.is_held(holder) else None}
     return None

@@ -106,7 +106,7 @@ def write(
     guard: Guard | None = None,
     stays_seconds: float = 0.0,
     deadline_seconds: float,
-    ready: Callable[[Mapping[str, int]], None] = lambda live: None,
+    ready: Callable[[Mapping[str, int]], object] = lambda live: None,
 ) -> Split:
     """Make `live` (and `mirror`, none when not given) the endpoint's split, and return it as read back.
 

@@ -16,7 +16,7 @@ from ops.evidence import Counts, Policy, Times, Verdict
 from ops.rollout import ledger, moves
 from ops.rollout.hold import Hold
 from ops.rollout.ledger import Ledger
-from ops.rollout.position import Position, position, steps_left, was_rolled_back
+from ops.rollout.position import Position, identity, position, steps_left, was_rolled_back
 from ops.rollout.probes import Block
 
 if TYPE_CHECKING:
@@ -135,20 +135,19 @@ class Rollout:
     def _step(self, now: Position, step: int) -> None:
         assert now.old is not None
         split = {now.new: step, now.old: 100 - step}
-        self._retrying(lambda: deployments.check_ready(self._client, self._plan.endpoint, split))
+        there = self._retrying(lambda: deployments.check_ready(self._client, self._plan.endpoint, split))
+        if identity(there[now.new], now.new) != now.identity:
+            raise Refused(f"{now.new} was deployed anew since this run looked: run inv rollout again")
         self._kept = self._kept.at_step(step, [each for each in self._plan.steps if each > step])
         self._watch.step(now, self._hold.write(split, self._kept.tags()))
         self._judge(now)
 
     def _judge(self, now: Position) -> None:
         """Gather evidence until it says good for long enough; raise when it says bad, or the step is out of time."""
+        # The time that the lease, the endpoint test and the write of the split took is none in which it was watched.
+        self._kept = replace(self._kept, taken_up=wait.clock())
         while True:
-            for block in self._collect(now, self._kept, min(1.0, self._plan.checkpoint_seconds)):
-                if not block:
-                    continue
-                self._kept = replace(self._kept, evidence=self._kept.evidence.update(block))
-                if self._kept.evidence.verdict().answer == "bad":
-                    break
+            self._gather(now)
             self._kept = self._kept.drawn()
             kept, verdict = self._kept, self._kept.evidence.verdict()
             self._watch.seen(now, kept, verdict)
@@ -163,6 +162,16 @@ class Rollout:
                 case "wait":
                     self._hold.checkpoint(kept.tags(), every_seconds=self._plan.checkpoint_seconds)
 
+    def _gather(self, now: Position) -> None:
+        """Add the evidence of about a second, and none once it is bad: also when an earlier run found it so."""
+        if self._kept.evidence.verdict().answer == "bad":
+            return
+        for block in self._collect(now, self._kept, min(1.0, self._plan.checkpoint_seconds)):
+            if block:
+                self._kept = replace(self._kept, evidence=self._kept.evidence.update(block))
+                if self._kept.evidence.verdict().answer == "bad":
+                    return
+
     def _fail(self, now: Position, why: str, action: str, how: str) -> NoReturn:
         if action == "pause":
             self._kept = replace(self._kept, status=ledger.PAUSED)
@@ -170,18 +179,20 @@ class Rollout:
             self._end(now, f"paused at {self._kept.step} %: {why}")
             on = "inv rollout gives it more time" if how else "inv rollout --force judges it anew"
             raise Paused(f"{now.new} stays at {self._kept.step} %: {why}. {on}, inv rollback ends it")
-        self._kept = replace(self._kept, status=ledger.ROLLED_BACK)
+        # Until it is done this run is one that was broken off: the next takes the same evidence up, and rolls back.
+        rolled_back = replace(self._kept, status=ledger.ROLLED_BACK)
         self._hold.check_holder()
         moves.put_back(
             self._client,
             self._plan.endpoint,
             now,
             why,
-            tags=self._hold.last(self._kept.tags()),
+            tags=self._hold.last(rolled_back.tags()),
             deadline_seconds=self._plan.deadline_seconds,
             say=lambda line: None,
         )
         self._hold.given_back()
+        self._kept = rolled_back
         self._end(now, f"rolled back at {self._kept.step} %: {why}")
         raise RolledBack(
             f"{now.new} was rolled back at {self._kept.step} %{how}: {why}. {now.old} has all the traffic. "

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from ops import deployments, endpoints, lineage, traffic, wait
 from ops.errors import NotFound, Refused, UsageError
+from ops.rollout import lease, ledger
 from ops.rollout.position import Position, position, was_rolled_back
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import OnlineDeployment
+    from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 Say = Callable[[str], None]
 _REASON_CHARACTERS = 250  # a tag's value is at most 256
@@ -38,13 +39,24 @@ def shift(
     return split
 
 
-def back(client: MLClient, name: str, reason: str, *, deadline_seconds: float, say: Say) -> traffic.Split:
-    """Put all traffic on the old deployment, and return the split as read back (row 24)."""
+def back(
+    client: MLClient, name: str, reason: str, *, unfinished: bool = False, deadline_seconds: float, say: Say
+) -> traffic.Split:
+    """Put all traffic on the old deployment, and return the split as read back (row 24).
 
-    def look() -> Position:
-        return position(deployments.listed(client, name), traffic.of(endpoints.get(client, name)))
+    With `unfinished` only a rollout that broke off is undone; one that was paused, or has ended, stays as it is.
+    """
 
-    now = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
+    def look() -> tuple[OnlineEndpoint, Position]:
+        endpoint = endpoints.get(client, name)
+        return endpoint, position(deployments.listed(client, name), traffic.of(endpoint))
+
+    endpoint, now = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
+    if unfinished:
+        there = ledger.under_way(endpoint.tags or {}, now.identity)
+        if there is None or there["status"] != ledger.RUNNING or not now.share:
+            say("no rollout has broken off: the traffic stays as it is")
+            return traffic.of(endpoint)
     return put_back(client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say)
 
 
@@ -78,10 +90,26 @@ def put_back(
     return split
 
 
+def check_free(endpoint: OnlineEndpoint, now: Position) -> None:
+    """Raise Refused while a rollout is at work on the endpoint, or while it has not yet come to an end at 100 %.
+
+    Until then the colour without traffic is what it would go back to.
+    """
+    tags = endpoint.tags or {}
+    lease.check(lease.read(tags.get(lineage.LEASE)), lease.mine(0))
+    there = ledger.under_way(tags, now.identity)
+    if there is not None and there["step"] == now.share == 100:
+        raise Refused(
+            f"{now.new} has all the traffic, but its rollout is not over, and {now.old} is its way back: "
+            "inv rollout goes on, inv rollback ends it; or override with --force"
+        )
+
+
 def cleanup(client: MLClient, name: str, *, force: bool, deadline_seconds: float, say: Say) -> str | None:
     """Delete the colour that has no traffic, and return its name; None when there is none (row 26).
 
-    Refused while a split is on, and for a new deployment that still waits for its rollout, unless forced.
+    Refused while a split is on, while a rollout is at work or waits for its last verdict, and for a new deployment that
+    still waits for its rollout, unless forced.
     """
     endpoint = endpoints.get(client, name)
     there = deployments.listed(client, name)
@@ -92,6 +120,8 @@ def cleanup(client: MLClient, name: str, *, force: bool, deadline_seconds: float
         say("nothing to clean up: every deployment has traffic")
         return None
     now = position(there, split)
+    if not force:
+        check_free(endpoint, now)
     waiting = now.new in idle and now.old is not None and not was_rolled_back(endpoint, now.identity)
     if not force and (waiting or len(idle) == len(there)):
         raise Refused(f"{now.new} still waits for its traffic: inv rollout; or override with --force")

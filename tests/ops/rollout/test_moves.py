@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ops import lineage
 from ops.errors import NotFound, Refused, UsageError
-from ops.rollout import moves
+from ops.rollout import lease, ledger, moves
+from ops.rollout.ledger import Ledger
+from ops.rollout.policy import policy
 from ops.rollout.position import Position
+
+POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
 
 
 @pytest.mark.parametrize("text", ["-1", "101", "2.5", "ten", "", "1e1", "٣", " 5"])
@@ -50,10 +55,10 @@ class Workspace:
         return self._deployments
 
 
-def cleanup(traffic: dict[str, int], *slots: str) -> str | None:
-    """Clean up an endpoint whose deployments were made in the order of `slots`."""
+def cleanup(traffic: dict[str, int], *slots: str, tags: dict[str, str] | None = None) -> str | None:
+    """Clean up an endpoint with these tags, whose deployments were made in the order of `slots`."""
     deployments = [Resource(slot, {lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(slots)]
-    client: Any = Workspace(Resource("flights", traffic=traffic), *deployments)
+    client: Any = Workspace(Resource("flights", tags or {}, traffic), *deployments)
     return moves.cleanup(client, "flights", force=False, deadline_seconds=1, say=lambda line: None)
 
 
@@ -67,6 +72,34 @@ def test_row_26_a_deployment_that_waits_for_its_rollout_is_kept() -> None:
     """It has no traffic because it is new, not because it is old."""
     with pytest.raises(Refused, match="green still waits"):
         cleanup({"blue": 100}, "blue", "green")
+
+
+@pytest.mark.parametrize("status", [ledger.RUNNING, ledger.PAUSED])
+def test_row_26_the_way_back_is_kept_until_the_last_step_is_judged(status: str) -> None:
+    """All the traffic is no end yet: what it would go back to stays."""
+    kept = replace(Ledger.start("green of 2026-02", POLICY).at_step(100), status=status)
+    with pytest.raises(Refused, match="its rollout is not over, and blue is its way back"):
+        cleanup({"green": 100}, "blue", "green", tags=kept.tags())
+
+
+def test_row_26_nothing_is_deleted_under_a_rollout_at_work() -> None:
+    """Somebody holds the endpoint, whatever its traffic."""
+    held = lease.Lease("somebody@elsewhere:1 #abc", datetime.now(UTC) + timedelta(minutes=1))
+    with pytest.raises(Refused, match="somebody@elsewhere"):
+        cleanup({"green": 100}, "blue", "green", tags={lineage.LEASE: str(held)})
+
+
+def test_row_24_only_a_rollout_that_broke_off_is_undone_when_that_is_asked_for() -> None:
+    """One that is over, was paused, or never had a request stays as it is: this client cannot even be written."""
+    said: list[str] = []
+    for status, share in ((ledger.DONE, 100), (ledger.PAUSED, 25), (ledger.ROLLED_BACK, 0), (ledger.RUNNING, 0)):
+        kept = replace(Ledger.start("green of 2026-02", POLICY).at_step(25), status=status)
+        split = {"blue": 100 - share, "green": share}
+        deployments = [Resource(slot, {lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(split)]
+        client: Any = Workspace(Resource("flights", kept.tags(), split), *deployments)
+        back = moves.back(client, "flights", "", unfinished=True, deadline_seconds=1, say=said.append)
+        assert back.of("green") == share
+    assert said == ["no rollout has broken off: the traffic stays as it is"] * 4
 
 
 def test_row_26_the_only_deployment_is_kept() -> None:
