@@ -39,7 +39,7 @@ class Live:
         self._sent = sent
         self._lag = lag_seconds
         self._next = math.ceil(since / MINUTE) * MINUTE
-        self._before = {slot: sent.until(slot, self._next) for slot in ("blue", "green")}
+        self._first = self._next
         self._seen: dict[str, Counts] = {}
         self._given: dict[str, Counts] = {}
 
@@ -62,7 +62,9 @@ class Live:
         """
         seen = self._seen[slot] = self._seen.get(slot, _NONE) + minute
         ours = self._sent.until(slot, self._next + _SLACK_SECONDS)
-        before, given = self._before.get(slot, _NONE), self._given.get(slot, _NONE)
+        # These were in no minute that is read.
+        before = self._sent.until(slot, self._first - _SLACK_SECONDS)
+        given = self._given.get(slot, _NONE)
         bad = max(seen.bad - (ours.bad - before.bad) - given.bad, 0)
         good = max((seen.n - seen.bad) - ((ours.n - ours.bad) - (before.n - before.bad)) - (given.n - given.bad), 0)
         fresh = Counts(good + bad, bad)
