@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 ON_FAIL = ("rollback", "pause")
 # Beyond it the new deployment carries more of the load than the old one, and may be slower for no fault of its own.
 _ALIKE_SHARE = 50
+_LOG_LINES = 100  # of a deployment that was rolled back, kept in the report
 _OPENING_SECONDS = 120.0  # how long a workspace that is half broken may keep a rollout from beginning
 
 
@@ -67,7 +69,7 @@ def go(
     there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
     models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
     rate = pairs_per_second or project.settings.rollout.probes_per_second
-    prober = Prober(_outlast(lambda: project.address), project.sample, project.live_rows)
+    prober = Prober(lambda: _outlast(lambda: project.address), project.sample, project.live_rows)
     lag = project.settings.metrics_lag_seconds
     slow_seconds = project.settings.rollout.slow_ms / 1000
     monitor = _outlast(lambda: _monitor(project))
@@ -182,15 +184,42 @@ def _keep(project: Project, plan: machine.Plan, record: Record, now: Position, m
         "seconds": seconds,
         "alpha": plan.policy.alpha,
         "beta": plan.policy.beta,
+        "log": _last_words(project, now.new) if record.word == "rolled-back" else "",
     }
-    made = report.write(project.root / page.ROLLOUTS, plan.endpoint, now, record, about)
-    console.say(f"report: {made.relative_to(project.root)}")
+    with _hiding_nothing():
+        made = report.write(project.root / page.ROLLOUTS, plan.endpoint, now, record, about)
+        console.say(f"report: {made.relative_to(project.root)}")
+    with _hiding_nothing():
+        _publish(record, model, seconds)
+    _remember(project, model, f"{now.new}, {seconds:g} s: {record.outcome}")
+
+
+@contextmanager
+def _hiding_nothing() -> Iterator[None]:
+    """Say what cannot be written, and go on: a full disk must not hide how the rollout ended."""
+    try:
+        yield
+    except OSError as fault:
+        console.say(f"not written: {fault}")
+
+
+def _publish(record: Record, model: str, seconds: float) -> None:
+    """Tell GitHub Actions, where this runs there."""
     actions.summary("rollout", {"outcome": record.outcome, "model": model, "seconds": seconds})
     evidence = record.points[-1]["metrics"] if record.points else {}
     rows = [{"metric": metric, **report.cells(found)} for metric, found in evidence.items()]
     actions.summary_rows("evidence", rows)
     actions.outputs({"verdict": record.word, "model": model})
-    _remember(project, model, f"{now.new}, {seconds:g} s: {record.outcome}")
+
+
+def _last_words(project: Project, slot: str) -> str:
+    """Return the end of a deployment's log, which is gone with the next deployment there; "" when there is none."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return deployments.logs(project.client, project.endpoint, slot, lines=_LOG_LINES)
+    except AzureError:
+        return ""
 
 
 def _remember(project: Project, model: str, outcome: str) -> None:

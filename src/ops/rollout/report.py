@@ -91,6 +91,8 @@ it passes a step although it is worse by the margin, at most {data["beta"]:.2g}.
 {pages.table(["deployment", "median", "99th percentile"], latency, says="Latency of the probes")}
 <h2>First faults of {new}</h2>
 {faults or "<p>None.</p>"}"""
+    if data["log"]:
+        body += f"\n<h2>The end of the log of {new}</h2>\n<pre>{html.escape(data['log'])}</pre>"
     return pages.whole(title, body)
 
 

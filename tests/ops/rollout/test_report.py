@@ -44,13 +44,13 @@ def recorded(points: int, bad: int = 0) -> Record:
     return record
 
 
-def written(folder: Path, record: Record) -> tuple[str, dict[str, Any]]:
+def written(folder: Path, record: Record, log: str = "") -> tuple[str, dict[str, Any]]:
     """Write the report and return its page and its data."""
 
     def refuse(word: str) -> NoReturn:
         raise ValueError(f"{word} is no JSON")
 
-    about = {"model": "flights:2", "replaces": "flights:1", "seconds": 12.5, "alpha": 0.01, "beta": 0.05}
+    about = {"model": "flights:2", "replaces": "flights:1", "seconds": 12.5, "alpha": 0.01, "beta": 0.05, "log": log}
     page = report.write(folder, "flights", NOW, record, about)
     return page.read_text(), json.loads(page.with_suffix(".json").read_text(), parse_constant=refuse)
 
