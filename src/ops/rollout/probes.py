@@ -15,16 +15,22 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops import live_rows, scoring, wait
+from ops.errors import OpsError
 from ops.evidence import Counts, Times
+
+if TYPE_CHECKING:
+    import requests
 
 ERROR, SLOW, DISAGREE = "error", "slow", "disagree"
 Block = Mapping[str, tuple[Counts, Counts]]  # by metric: requests and bad ones of the old and of the new deployment
 _GOOD, _TOO_BUSY = 200, 429
+_NO_ENTRY = (401, 403)  # said by the endpoint, before any deployment is asked
 # So many pairs at the beginning of a step come with so many further answers of the old deployment.
 CAREFUL_PAIRS, FURTHER = 10, 11
 
@@ -100,12 +106,16 @@ class Prober:
     """Sends pairs at a steady rate, over connections that it keeps."""
 
     def __init__(
-        self, address: scoring.Address, sample: Path, rows: Sequence[list[live_rows.Cell]], seed: int | None = None
+        self,
+        find: Callable[[], scoring.Address],
+        sample: Path,
+        rows: Sequence[list[live_rows.Cell]],
+        seed: int | None = None,
     ) -> None:
-        """Ask about `rows`, in the columns of the sample request."""
-        import requests
+        """Ask about `rows`, in the columns of the sample request; `find` is asked again when its key is refused."""
 
-        self._address = address
+        self._find = find
+        self._address = find()
         self._columns = list(live_rows.columns_of(sample))
         self._rows = rows
         self._chance = random.Random(seed)
@@ -145,18 +155,31 @@ class Prober:
     def _ask(self, slot: str, body: str) -> Answer:
         import requests
 
+        began = time.monotonic()
+        try:
+            reply = self._post(slot, body)
+            if reply.status_code in _NO_ENTRY:
+                # A key that was made anew meanwhile, or a token that has run out, is no fault of a deployment.
+                self._address = self._find()
+                self._sessions.clear()
+                began = time.monotonic()
+                reply = self._post(slot, body)
+        except requests.RequestException as fault:
+            return Answer(f"no answer: {type(fault).__name__}", time.monotonic() - began)
+        if reply.status_code in _NO_ENTRY:
+            raise OpsError(f"{self._address.uri} answers {reply.status_code} to its own key: {reply.text[:200]}")
+        if reply.status_code == _GOOD or is_bad(reply.status_code):
+            self.sent.answers.append((time.time(), slot, is_bad(reply.status_code)))
+        return judged(reply.status_code, reply.headers, reply.text, slot, time.monotonic() - began)
+
+    def _post(self, slot: str, body: str) -> requests.Response:
+        import requests
+
         session = self._sessions.get(slot)
         if session is None:
             session = self._sessions[slot] = requests.Session()
             session.headers.update(self._address.headers(slot))
-        began = time.monotonic()
-        try:
-            reply = session.post(self._address.uri, data=body, timeout=180)
-        except requests.RequestException as fault:
-            return Answer(f"no answer: {type(fault).__name__}", time.monotonic() - began)
-        if reply.status_code == _GOOD or is_bad(reply.status_code):
-            self.sent.answers.append((time.time(), slot, is_bad(reply.status_code)))
-        return judged(reply.status_code, reply.headers, reply.text, slot, time.monotonic() - began)
+        return session.post(self._address.uri, data=body, timeout=180)
 
 
 def judged(status: int, headers: Mapping[str, str], text: str, slot: str, seconds: float) -> Answer:

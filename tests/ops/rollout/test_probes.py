@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops import scoring
+from ops.errors import OpsError
 from ops.evidence import Counts, Evidence
 from ops.rollout.policy import policy
 from ops.rollout.probes import CAREFUL_PAIRS, DISAGREE, ERROR, FURTHER, SLOW, Answer, Pair, Prober, judged
@@ -124,6 +125,7 @@ class Endpoint(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.key = "k"
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -136,7 +138,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         slot = self.headers.get(scoring.PIN, "")
         self.server.asked.append((slot, body))
-        self.send_response(500 if slot == "green" else 200)
+        known = self.headers["Authorization"] == f"Bearer {self.server.key}"
+        self.send_response(401 if not known else 500 if slot == "green" else 200)
         self.send_header(scoring.PIN, slot)
         self.send_header("Content-Length", str(len(FINE)))
         self.end_headers()
@@ -166,7 +169,7 @@ def sample(tmp_path: Path) -> Path:
 def test_both_are_asked_the_same_in_random_order(endpoint: Endpoint, sample: Path) -> None:
     """Row 22: the same row, pinned to each, and neither is always the first."""
     address = scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k")
-    prober = Prober(address, sample, [[1, 2], [3, 4]], seed=1)
+    prober = Prober(lambda: address, sample, [[1, 2], [3, 4]], seed=1)
     for _ in range(20):
         seen = prober.pair("blue", "green")
         assert (seen.old.fault, seen.new.fault[:3]) == ("", "500")
@@ -176,9 +179,23 @@ def test_both_are_asked_the_same_in_random_order(endpoint: Endpoint, sample: Pat
     assert {both[0][0] for both in pairs} == {"blue", "green"}
 
 
+def test_a_key_that_was_made_anew_is_no_fault_of_a_deployment(endpoint: Endpoint, sample: Path) -> None:
+    """It is looked up again; when that one is refused too, the run ends and says so."""
+    keys = iter(["k", "new", "new", "old"])
+    prober = Prober(
+        lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", next(keys)), sample, [[1, 2]]
+    )
+    assert prober.pair("blue", "green").block(1.0) == {ERROR: (GOOD, BAD)}
+    endpoint.key = "new"
+    assert prober.pair("blue", "green").block(1.0) == {ERROR: (GOOD, BAD)}
+    endpoint.key = "another"
+    with pytest.raises(OpsError, match="answers 401 to its own key"):
+        prober.pair("blue", "green")
+
+
 def test_the_first_pairs_of_a_step_are_careful(endpoint: Endpoint, sample: Path) -> None:
     """The new one is asked once a pair, the old one often, until so many were judged at this step."""
-    prober = Prober(scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
     pairs = itertools.islice(prober.pairs("blue", "green", 500, 60, judged=CAREFUL_PAIRS - 2), 4)
     assert [len(each.further) for each in pairs] == [FURTHER, FURTHER, 0, 0]
     assert [slot for slot, _ in endpoint.asked].count("green") == 4
@@ -186,7 +203,7 @@ def test_the_first_pairs_of_a_step_are_careful(endpoint: Endpoint, sample: Path)
 
 def test_row_24_one_that_always_fails_is_bad_after_two_or_three_probes(endpoint: Endpoint, sample: Path) -> None:
     """However good or bad the old one is known to be, with alpha shared as in a rollout (issue 4: at most 3)."""
-    prober = Prober(scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
     chosen = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
     for history in (Counts(), Counts(10_000, 10), Counts(10_000, 100)):
         evidence, asked = Evidence.start(chosen, {ERROR: history}), 0
@@ -202,12 +219,12 @@ def test_a_deployment_that_cannot_be_reached_has_failed(endpoint: Endpoint, samp
     port = endpoint.server_port
     endpoint.shutdown()
     endpoint.server_close()
-    prober = Prober(scoring.Address(f"http://127.0.0.1:{port}/score", "k"), sample, [[1, 2]])
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{port}/score", "k"), sample, [[1, 2]])
     assert prober.pair("blue", "green").block(1.0) == {ERROR: (BAD, BAD)}
 
 
 def test_there_is_at_least_one_pair_in_any_time(endpoint: Endpoint, sample: Path) -> None:
     """And, at ten a second, no burst to make up for time that has passed."""
-    prober = Prober(scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
     assert len(list(prober.pairs("blue", "green", 10, 0))) == 1
     assert 1 <= len(list(prober.pairs("blue", "green", 10, 0.3))) <= 3
