@@ -57,7 +57,12 @@ def test(root: Path, address: Address, slot: str | None, sample: Path) -> list[C
     command = [sys.executable, str(root / "src/score/test_endpoint.py"), "--scoring-uri", address.uri, "--json"]
     command += ["--sample", str(sample)] + (["--deployment", slot] if slot else [])
     environment = {**os.environ, KEY_VARIABLE: address.key}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TEST_SECONDS, check=False)
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_TEST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TestFailed(f"the endpoint's test of {address.uri} had not ended after {_TEST_SECONDS} s") from None
     try:
         checks = [Check(**found) for found in json.loads(done.stdout)]
     except (ValueError, TypeError):

@@ -67,7 +67,7 @@ class Train(_Section):
     drop: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
     time_column: Annotated[str, Field(min_length=1)] = "none"
     model: Literal["logistic", "boosted"] = "logistic"
-    holdout_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
+    holdout_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
 
     def inputs(self) -> dict[str, str | float]:
         """Return the literal inputs of azureml/job-*.yml; "none" stands for nothing, as Azure takes no empty ones."""
@@ -95,7 +95,7 @@ class Rollout(_Section):
     """The steps of a rollout, and what each must show."""
 
     steps: Annotated[tuple[Percent, ...], BeforeValidator(_words)] = (10, 25, 50, 100)
-    bake_seconds: Annotated[float, Field(ge=0)] = 30
+    bake_seconds: Annotated[float, Field(ge=0)] = 10
     min_requests: Annotated[int, Field(ge=1)] = 100
     probes_per_second: Annotated[float, Field(gt=0, le=500)] = 20
     slow_ms: Annotated[float, Field(gt=0)] = 1000
@@ -121,6 +121,14 @@ class Rollout(_Section):
             raise ValueError("steps must rise and end at 100, as in 10, 25, 50, 100")
         if self.margin <= self.tolerance:
             raise ValueError("margin must be more than tolerance: between the two, green is neither harmful nor safe")
+        if self.bake_seconds >= 60 * self.step_minutes:
+            raise ValueError(
+                "step_minutes must be more than bake_seconds: a step would be out of time before it is over"
+            )
+        if self.checkpoint_seconds >= 60 * self.lease_minutes:
+            raise ValueError(
+                "lease_minutes must be more than checkpoint_seconds: the lease is renewed as often as that"
+            )
         return self
 
 
@@ -173,7 +181,7 @@ class Settings(_Section):
 
     @property
     def poll_seconds(self) -> float:
-        """Seconds between two looks at a job or an operation."""
+        """Seconds between two looks at a job."""
         return self.wait.local_poll_seconds if self.is_local else self.wait.poll_seconds
 
     def rooted(self, root: Path) -> Settings:
