@@ -70,7 +70,13 @@ def approval(c: Context, json: bool = False) -> Any:
     return approvals.show(opened(c))
 
 
-@task(help={"yes": YES, "force": "train even if no dev job of this code has completed; recorded", "json": JSON})
+@task(
+    help={
+        "yes": YES,
+        "force": "also code that no dev job vouches for, and a model that is worse; recorded",
+        "json": JSON,
+    }
+)
 @boundary.exits
 def train_prod(c: Context, yes: bool = False, force: bool = False, json: bool = False) -> Any:
     """Train on production data after a yes, and register."""
@@ -81,7 +87,7 @@ def train_prod(c: Context, yes: bool = False, force: bool = False, json: bool = 
 @task(
     help={
         "job": "a completed prod job; the newest when not given",
-        "force": "register a model that is worse than the last",
+        "force": "register a model that is worse than the live one; recorded",
         "json": JSON,
     }
 )
@@ -96,7 +102,7 @@ def register(c: Context, job: str = "", force: bool = False, json: bool = False)
         "slot": SLOT + "; the idle one when not given",
         "version": "of the model; the newest when not given",
         "dry-run": "say what would be done",
-        "force": "deploy although nothing is newer",
+        "force": "although nothing is newer, a library differs, or a rollout is not over",
         "json": JSON,
     }
 )
@@ -167,7 +173,7 @@ def rollback(c: Context, unfinished: bool = False, json: bool = False) -> Any:
     return show.split(opened(c).rollback(unfinished=unfinished))
 
 
-@task(help={"force": "also a new deployment that waits for its rollout", "json": JSON})
+@task(help={"force": "also one that waits for its rollout, or is the way back of one", "json": JSON})
 @boundary.exits
 def cleanup(c: Context, force: bool = False, json: bool = False) -> Any:
     """Delete the colour that has no traffic."""

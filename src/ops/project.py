@@ -112,22 +112,26 @@ class Project:
 
     def train_prod(self, *, approved: bool, force: bool) -> Job:
         """Train on the production data and register the model, if a dev success and a person allow it (rows 6 to 9)."""
-        plan = self.plan
-        if not force:
+        plan, ungated = self.plan, False
+        try:
             vouching = training.gate(self.client, plan)
             say(f"dev job {vouching.name} vouches for this code ({plan.fingerprint()})")
+        except Refused:
+            if not force:
+                raise
+            ungated = True
         if not approved and not ask(f"Train on {plan.data['prod']} and register the model?"):
             raise Refused("not approved: nothing was submitted; answer yes, or give --yes")
-        if force:
-            warning("forced", f"{plan.data['prod']} is trained on without asking for a dev success of this code")
-        job = training.train(self.client, plan, training.PROD, say, forced=force)
+        if ungated:
+            warning("forced", f"{plan.data['prod']} is trained on although no dev job of this code has completed")
+        job = training.train(self.client, plan, training.PROD, say, forced=ungated)
         model = self.register(str(job.name), force=force)
         outputs({"model_name": model.name, "model_version": model.version})
         return job
 
     def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> dict[str, Any]:
         """Deploy a version (the newest when none is named) to the idle colour, test it, say what came of it."""
-        model = self.newest_model(version, force=force, register=not dry_run)
+        model = self.newest_model(version, register=not dry_run)
         decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
         where = {"slot": decision.slot, "model_version": model.version, "scoring_uri": self.scoring_uri()}
         outputs(where)
@@ -165,23 +169,33 @@ class Project:
         found = endpoints.find(self.client, self.endpoint)
         return str(found.scoring_uri) if found else ""
 
-    def newest_model(self, version: str | None, *, force: bool, register: bool = True) -> Model:
+    def newest_model(self, version: str | None, *, register: bool = True) -> Model:
         """Return the version asked for, or the newest: a completed prod job that is not registered yet is, now.
 
-        Without `register` nothing is, and a job that waits for it is left out.
+        One that is refused, for it is worse, stays out of it; so does, without `register`, one that waits.
         """
+        name = self.settings.names.model
         if version is not None:
-            return models.get(self.client, self.settings.names.model, version)
-        registered = models.latest(self.client, self.settings.names.model)
-        if registered is not None and not register:
-            return registered
-        if not register:
-            raise NotFound("no registered model yet: a dry run registers none; inv register, or inv deploy, does")
+            return models.get(self.client, name, version)
+        registered = models.latest(self.client, name)
         try:
-            newest = self.register(None, force=force)
+            job = str(jobs.completed(self.client, training.PROD, self.settings.names.experiment).name)
         except NotFound:
             if registered is None:
+                raise NotFound(training.NO_MODEL) from None
+            return registered
+        if not register:
+            if models.of_job(self.client, name, job) is None:
+                say(f"job {job} is not registered yet, and a dry run registers none: inv register, or inv deploy, does")
+            if registered is None:
+                raise NotFound("no registered model yet")
+            return registered
+        try:
+            newest = self.register(job, force=False)
+        except Refused as worse:
+            if registered is None:
                 raise
+            say(f"{worse}. {name}:{registered.version} stays the newest")
             return registered
         if registered is not None and models.number(registered.version) > models.number(newest.version):
             return registered

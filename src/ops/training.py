@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 DEV, PROD = "dev", "prod"
+NO_MODEL = "no registered model: run training first (inv train-dev, then inv train-prod)"
 REPORT, FORECAST = "report", "holdout.csv.gz"  # the output and the file with a job's forecast of the live rows
 
 
@@ -113,7 +114,7 @@ def register(
     except NotFound as absent:
         if job is not None:
             raise
-        raise NotFound("no registered model: run training first (inv train-dev, then inv train-prod)") from absent
+        raise NotFound(NO_MODEL) from absent
     existing = models.of_job(client, name, str(done.name))
     if existing is not None:
         say(f"model {name}:{existing.version} is job {done.name} already")
@@ -122,8 +123,11 @@ def register(
     found = _compare(client, str(done.name), champion, rule.metric, say)
     if found is not None and found.is_worse(rule.tolerance):
         if not force:
-            raise Refused(f"worse by more than {rule.tolerance:g}: keep the champion, or override with --force")
-        tags[lineage.FORCED] = "registered though worse"
+            raise Refused(
+                f"job {done.name} is worse than the champion by more than {rule.tolerance:g}, and is not registered: "
+                f"keep the champion, or override with inv register --job {done.name} --force"
+            )
+        tags[lineage.FORCED] = "; ".join(filter(None, (tags.get(lineage.FORCED), "registered though worse")))
         say("registered though it is worse: forced")
     model = models.register(client, name, str(done.name), tags)
     say(f"model {name}:{model.version}: registered from job {done.name}")

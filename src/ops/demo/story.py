@@ -16,6 +16,7 @@ from ops import (
     console,
     deployments,
     job_report,
+    live_rows,
     models,
     page,
     release,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _FIRST_MONTHS = 6  # what the first model learns from; the second learns from all
 _BAKE_SECONDS = 2.0
+_FLAKY_COLUMN = "visib"  # which demo/flaky/score.py looks at
 _PAIRS_PER_SECOND = 100.0  # as fast as one client can, on a machine of its own
 
 
@@ -47,6 +49,11 @@ def run(project: Project, *, json_file: str | None, approved: bool) -> dict[str,
     Starts from an empty workspace: one that holds something is emptied after a yes. Raises OpsError when a client's
     request failed that a bad release is not to blame for, or when a bad release got away.
     """
+    if _FLAKY_COLUMN not in live_rows.columns_of(project.sample):
+        raise UsageError(
+            f"the demo is about the flights of data/: its flaky release fails by their column {_FLAKY_COLUMN}, which "
+            f"{project.sample.name} has not; the README's tasks, one by one, do the same with your data"
+        )
     _empty_workspace(project, approved=approved)
     story, start = Story(), time.monotonic()
     with story.phase("Train on the dev data"):
