@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from local.routing.calls import Call
+from local.routing.exchange import HEAD_LIMIT
 from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal, too_large
 
 if TYPE_CHECKING:
     from local.routing.forward import Forwarding
     from local.routing.front import Front
 
-HEAD_LIMIT = 64 << 10
 ARRIVAL_SECONDS = 60.0
 IDLE_SECONDS = 75.0
 _MESSAGE_LIMIT = HEAD_LIMIT + 8 * PAYLOAD_LIMIT
@@ -204,7 +204,9 @@ class Door(asyncio.BufferedProtocol):
                 self._write(self._front.router.seal(first.call, first.reply) if first.call else first.reply)
             elif first.call is not None and first.whole:
                 self._answering = True
-                self._forwarding = self._front.router.take(first.call, b"".join(first.body), self._answered)
+                forwarding = self._front.router.take(first.call, b"".join(first.body), self._answered)
+                # One that is answered already would be kept, with its request, until the next.
+                self._forwarding = forwarding if self._answering else None
             else:
                 break
         self._watch_arrival()

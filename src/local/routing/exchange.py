@@ -23,6 +23,9 @@ from local.errors import LocalError
 Address = str | tuple[str, int]
 """A Unix socket's path, or host and port."""
 
+HEAD_LIMIT = 64 << 10
+"""The most that a request's or an answer's head may have, in bytes."""
+
 # Under the size from which malloc asks the kernel for pages of their own, for each read.
 _CHUNK = 64 * 1024
 
@@ -37,7 +40,7 @@ class ExchangeFailed(LocalError):
 
 
 class AnswerTooLarge(ExchangeFailed):
-    """The answer's body is over the limit."""
+    """The answer's head or body is over its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Exchange:
         "_limit",
         "_loop",
         "_parser",
+        "_raw",
         "_reading",
         "_rest",
         "_size",
@@ -87,6 +91,7 @@ class Exchange:
         self._done: Callable[[Answer | ExchangeFailed], None] | None = done
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
+        self._raw = 0
         self._size = 0
         self._status = 0
         self._framed = False
@@ -187,10 +192,14 @@ class Exchange:
             if self._answer is None and self._error is None:
                 self._fail(f"the answer is not HTTP: {error}", begun=True)
                 return
+        self._raw += len(data)
         if self._error is not None:
             self._end(self._error)
         elif self._answer is not None:
             self._end(self._answer)
+        elif self._raw > HEAD_LIMIT + (8 * self._limit if self._status else 0):
+            # The body is counted as it comes; this is for what is none: a head, chunks' sizes and trailers without end.
+            self._end(AnswerTooLarge(f"the answer's head is over {HEAD_LIMIT} bytes", sent=True, begun=True))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header from the parser; trailers, and what follows the answer, are not part of it."""

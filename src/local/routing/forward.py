@@ -122,7 +122,7 @@ class Forwarding:
         if isinstance(outcome, Answer):
             self._end(Reply.of(outcome))
         elif isinstance(outcome, AnswerTooLarge):
-            message = f"The container's answer is over {PAYLOAD_LIMIT} bytes."
+            message = f"The container's answer is too large: {outcome}."
             self._end(
                 refusal(424, "ResponsePayloadTooLarge", message, reason="response_payload_too_large", model_status=200)
             )

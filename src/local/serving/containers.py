@@ -91,8 +91,7 @@ class Containers:
         """Give a process: the spare, unless the environment has variables that count from exec on."""
         early = {name: value for name, value in environment.items() if name.startswith(_EARLY)}
         spare, self._spare = (None, self._spare) if early else (self._spare, None)
-        if spare is not None:
-            container = await spare
+        if spare is not None and (container := await _made(spare)) is not None:
             if container.process.returncode is None:
                 return container
             await container.stop(0)
@@ -102,8 +101,8 @@ class Containers:
         """End the spare, and start no other."""
         self._cancel_later()
         spare, self._spare = self._spare, None
-        if spare is not None:
-            await (await spare).stop(0)
+        if spare is not None and (container := await _made(spare)) is not None:
+            await container.stop(0)
 
     async def _start(self, early: Mapping[str, str]) -> Container:
         name = uuid.uuid4().hex[:12]
@@ -129,6 +128,14 @@ class Containers:
         started = start_time(process.pid)
         record.write_text(json.dumps({"pid": process.pid, "started": started, "socket": str(address)}))
         return Container(process, address, record)
+
+
+async def _made(spare: asyncio.Task[Container]) -> Container | None:
+    """Give the spare, None if it could not be started: there was no descriptor, or no memory, at that moment."""
+    try:
+        return await spare
+    except OSError:
+        return None
 
 
 def reap(folder: Path) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
+import pytest
 from upstreams import Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
 
 from local.routing.router import Router
@@ -84,6 +86,56 @@ def test_bodies_up_to_the_limit_and_not_over() -> None:
             fake.answer = lambda _: ok(b"y" * (limit + 1))
             swollen = await client.score()
             assert (swollen.status, swollen.code) == (424, "ResponsePayloadTooLarge")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("begun", "on"),
+    [
+        ("HTTP/1.1 200 OK\r\n", "X-More: and more\r\n"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X-Trailer: and more\r\n"),
+    ],
+    ids=["headers", "interim answers", "trailers"],
+)
+def test_an_answer_without_an_end_is_cut_off(begun: str, on: str) -> None:
+    """What is no body is bounded too: it is no way to fill the workspace's memory until the request timeout."""
+
+    async def scenario() -> None:
+        written = 0
+
+        async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal written
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(begun.encode())
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    piece = on.encode() * 1000
+                    writer.write(piece)
+                    written += len(piece)
+                    await writer.drain()
+
+        async with one(endless, request_timeout_ms=60_000) as (_, client, behind):
+            got = await client.score()
+            assert (got.status, got.code) == (424, "ResponsePayloadTooLarge")
+            assert behind.pending == 0
+            assert written < 40e6
+
+    run(scenario())
+
+
+def test_a_client_that_closes_its_side_has_left() -> None:
+    """A half-closed connection cannot be told from a closed one: no answer, and nothing is done for it any more."""
+
+    async def scenario() -> None:
+        fake = Fake(hold=asyncio.Event())
+        async with one(fake) as (_, client, behind):
+            await client.send()
+            await fake.began.wait()
+            client.writer.write_eof()
+            assert await client.reader.read() == b""
+            await until(lambda: behind.pending == 0)
 
     run(scenario())
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from servers import alive, bench, run, until
 
-from local.serving.containers import start_time
+from local.serving.containers import Containers, start_time
 from local.serving.supervisor import reap
 
 
@@ -36,6 +36,27 @@ def test_the_spare_is_used_unless_variables_count_from_the_first(tmp_path: Path)
             _, answer = await made.score()
             assert answer["pid"] not in known
             assert answer["environment"]["PYTHONHASHSEED"] == "7"
+
+    run(scenario())
+
+
+def test_a_spare_that_could_not_be_started_stands_in_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor was free at that moment: the next start is made anew, and the end is no error either."""
+
+    async def scenario() -> None:
+        containers = Containers(tmp_path, sys.executable)
+        with monkeypatch.context() as patch:
+
+            async def full(*_: object, **__: object) -> None:
+                raise OSError(24, "Too many open files")
+
+            patch.setattr(asyncio, "create_subprocess_exec", full)
+            containers.warm()
+            await asyncio.sleep(0.1)
+        container = await containers.take({})
+        assert container.process.returncode is None
+        await container.stop(0)
+        await containers.close()
 
     run(scenario())
 
