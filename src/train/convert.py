@@ -16,13 +16,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dataset import Dataset
+
 # Two answers further apart than this on any row mean that the graph is not the pipeline. A linear graph is off
 # by some 4e-7, and a boosted one by as much.
 TOLERANCE = 1e-5
 SAMPLE = 5000
+PART = 5000
 UNSEEN = "\u00a0never seen\u00a0"
 # Scoring refuses numbers beyond 1e30.
 EXTREMES = (0.0, 1e6, -1e6, 1e30, -1e30)
+
+
+def compared(pipeline: Any, data: Dataset, later: pd.DataFrame | None = None) -> tuple[bytes | None, dict[str, Any]]:
+    """Convert and compare: the graph, None if it is not to be trusted, and `parity` as train.py describes it."""
+    nullable = [column.name for column in data.columns if column.nullable]
+    rows = parity_rows(data.features, data.numbers, nullable, later)
+    try:
+        graph = to_graph(pipeline, data.numbers, data.features.shape[1] - data.numbers)
+        apart = difference(pipeline, graph, rows, data.numbers)
+    except Exception as error:  # the converter and the runtime raise many kinds, and all mean: no graph
+        text = (str(error).splitlines() or [""])[0][:200]
+        reason = f"the pipeline does not convert: {type(error).__name__}: {text}"
+        return None, {"max_abs_difference": None, "rows": len(rows), "reason": reason}
+    if apart > TOLERANCE:
+        reason = f"the graph differs from the pipeline by {apart:.2g}"
+        finite = apart if np.isfinite(apart) else None
+        return None, {"max_abs_difference": finite, "rows": len(rows), "reason": reason}
+    return graph, {"max_abs_difference": apart, "rows": len(rows), "reason": None}
 
 
 def to_graph(pipeline: Any, numbers: int, texts: int) -> bytes:
@@ -46,22 +67,28 @@ def predict(graph: bytes, features: pd.DataFrame, numbers: int) -> NDArray[np.fl
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    feed: dict[str, Any] = {}
-    if numbers:
-        feed["numbers"] = features.iloc[:, :numbers].to_numpy(np.float32)
-    if numbers < features.shape[1]:
-        feed["texts"] = features.iloc[:, numbers:].to_numpy(object)
-    answer = session.run(["probabilities"], feed)[0][:, 1]
-    return np.asarray(answer, dtype=np.float64)
+    answers = []
+    # By parts: ONNX has no sparse tensors, and the indicators of a million rows would take gigabytes.
+    for start in range(0, len(features), PART):
+        part = features.iloc[start : start + PART]
+        feed: dict[str, Any] = {}
+        if numbers:
+            feed["numbers"] = part.iloc[:, :numbers].to_numpy(np.float32)
+        if numbers < features.shape[1]:
+            feed["texts"] = part.iloc[:, numbers:].to_numpy(object)
+        answers.append(session.run(["probabilities"], feed)[0][:, 1])
+    return np.concatenate(answers).astype(np.float64)
 
 
-def parity_rows(features: pd.DataFrame, numbers: int, nullable: list[str]) -> pd.DataFrame:
+def parity_rows(
+    features: pd.DataFrame, numbers: int, nullable: list[str], later: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Choose the rows to compare on: typical ones, and for each column a missing, an unseen, an extreme cell.
 
-    A missing cell is tried only in the columns that may lack one; scoring refuses it in the others.
+    A missing cell is tried only in the columns that may lack one; scoring refuses it in the others. Typical rows of
+    `later` come last: they hold what training never saw.
     """
-    step = max(1, len(features) // SAMPLE)
-    typical = features.iloc[::step]
+    typical = _spread(features)
     odd = []
     for position, name in enumerate(features.columns):
         replacements: list[Any] = list(EXTREMES) if position < numbers else [UNSEEN, ""]
@@ -75,8 +102,14 @@ def parity_rows(features: pd.DataFrame, numbers: int, nullable: list[str]) -> pd
     for position, name in enumerate(features.columns):
         if position >= numbers or name in nullable:
             empty[name] = np.nan if position < numbers else ""
-    rows = pd.concat([typical, *odd, empty], ignore_index=True)
+    also = [] if later is None else [_spread(later)]
+    rows = pd.concat([typical, *odd, empty, *also], ignore_index=True)
     return rows.astype(dict(features.dtypes.items()))
+
+
+def _spread(features: pd.DataFrame) -> pd.DataFrame:
+    """Take up to twice SAMPLE rows, evenly."""
+    return features.iloc[:: max(1, len(features) // SAMPLE)]
 
 
 def difference(pipeline: Any, graph: bytes, rows: pd.DataFrame, numbers: int) -> float:

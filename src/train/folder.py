@@ -47,18 +47,20 @@ def read_folder(folder: Path) -> Rows:
     )
     if not paths:
         raise DataError(f"{folder}: holds no .csv or .csv.gz file")
-    texts = {path.name: _text(path) for path in paths}
     digest = hashlib.sha256()
-    for text in texts.values():
+    frames = {}
+    for path in paths:
+        # One text at a time: all of them would take as much memory again as the rows.
+        text = _text(path)
         digest.update(text)
-    frames = {name: _parse(name, text) for name, text in texts.items()}
+        frames[path.name] = _parse(path.name, text)
     _same_columns(frames)
     kinds, unequal = _kinds(frames)
     if unequal:
-        frames = {name: _parse(name, text, dict.fromkeys(unequal, "str")) for name, text in texts.items()}
+        frames = {path.name: _parse(path.name, _text(path), dict.fromkeys(unequal, "str")) for path in paths}
     order = list(next(iter(frames.values())).columns)
     frame = pd.concat([part[order] for part in frames.values()], ignore_index=True)
-    return Rows(frame, kinds, folder, tuple(texts), digest.hexdigest())
+    return Rows(frame, kinds, folder, tuple(frames), digest.hexdigest())
 
 
 def listed(names: Iterable[object]) -> str:

@@ -27,8 +27,9 @@ metrics.json
     {"rows", "positive_share", "split": MEASURES, "holdout": {"fingerprint", MEASURES} or null, "model",
      "served", "parity": {"max_abs_difference", "rows", "reason"}, "libraries": {name: version},
      "data": {"fingerprint", "files", "rows", "unlabelled", "first", "last"}, "seconds"}
-    MEASURES are those of evaluate.py. `parity.reason` says why the graph is not served, null if it is. A
-    fingerprint is sha256 over the text of the folder's files in order of name.
+    MEASURES are those of evaluate.py. `parity` compares the graph with the pipeline on training rows, odd ones
+    and rows of the holdout; `parity.reason` says why the graph is not served, null if it is. A fingerprint is
+    sha256 over the text of the folder's files in order of name.
 
 report-output gets roc.png, precision_recall.png and calibration.png, of the holdout if there is one, and then also
 holdout.csv.gz: the outcome (0 or 1) of each row and the served model's probability, to compare two models by.
@@ -44,9 +45,11 @@ import time
 import warnings
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 import convert
 import evaluate
@@ -61,6 +64,14 @@ from folder import read_folder
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "onnx", "skl2onnx", "onnxruntime", "skops")
 SEED = 0
+
+
+class Later(NamedTuple):
+    """The rows of --holdout, shaped as the training rows are."""
+
+    fingerprint: str
+    features: pd.DataFrame
+    target: NDArray[np.int64]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,8 +93,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Train as the options say and write every output."""
     started = time.perf_counter()
-    rows = read_folder(options.data)
-    data = prepare(rows, options.target, options.positive, options.drop, options.time_column)
+    # The rows as they were read are needed no longer then: they would stay beside the features through both fits.
+    data = prepare(read_folder(options.data), options.target, options.positive, options.drop, options.time_column)
     print(f"read {len(data.target):,} rows with {len(data.columns)} features from {len(data.files)} files")
     if data.unlabelled:
         print(f"left out {data.unlabelled:,} rows without {options.target}")
@@ -91,15 +102,19 @@ def run(options: argparse.Namespace) -> None:
     print(f"split: {_line(split)}")
     pipeline = model.build(options.model, data.features, data.numbers)
     pipeline.fit(data.features, data.target)
-    graph, parity = _graph(pipeline, data)
+    later = _later(data, options) if options.holdout else None
+    graph, parity = convert.compared(pipeline, data, later.features if later else None)
     served = "model.onnx" if graph else "model.skops"
     print(f"{served} is served" + (f": {parity['reason']}" if parity["reason"] else ""))
     holdout = None
-    if options.holdout:
-        features, target = matching(read := read_folder(options.holdout), data, options.target, options.positive)
-        probability = pipeline.predict_proba(features)[:, 1]
-        holdout = {"fingerprint": read.fingerprint, **evaluate.measure(target, probability)}
-        forecast = target, probability
+    if later:
+        probability = (
+            convert.predict(graph, later.features, data.numbers)
+            if graph
+            else pipeline.predict_proba(later.features)[:, 1]
+        )
+        holdout = {"fingerprint": later.fingerprint, **evaluate.measure(later.target, probability)}
+        forecast = later.target, probability
         print(f"holdout: {_line(holdout)}")
     metrics = {
         "rows": len(data.target),
@@ -154,23 +169,10 @@ def _measure_split(data: Dataset, options: argparse.Namespace) -> tuple[dict[str
     return evaluate.measure(data.target[after], probability), (data.target[after], probability)
 
 
-def _graph(pipeline: Any, data: Dataset) -> tuple[bytes | None, dict[str, Any]]:
-    """Convert and compare; None in place of a graph that is not to be trusted, with the reason."""
-    nullable = [column.name for column in data.columns if column.nullable]
-    rows = convert.parity_rows(data.features, data.numbers, nullable)
-    apart: float | None = None
-    try:
-        graph = convert.to_graph(pipeline, data.numbers, data.features.shape[1] - data.numbers)
-        apart = convert.difference(pipeline, graph, rows, data.numbers)
-    except Exception as error:  # the converter and the runtime raise many kinds, and all mean: no graph
-        text = (str(error).splitlines() or [""])[0][:200]
-        reason = f"the pipeline does not convert: {type(error).__name__}: {text}"
-        return None, {"max_abs_difference": None, "rows": len(rows), "reason": reason}
-    if apart > convert.TOLERANCE:
-        reason = f"the graph differs from the pipeline by {apart:.2g}"
-        finite = apart if np.isfinite(apart) else None
-        return None, {"max_abs_difference": finite, "rows": len(rows), "reason": reason}
-    return graph, {"max_abs_difference": apart, "rows": len(rows), "reason": None}
+def _later(data: Dataset, options: argparse.Namespace) -> Later:
+    rows = read_folder(options.holdout)
+    features, target = matching(rows, data, options.target, options.positive)
+    return Later(rows.fingerprint, features, target)
 
 
 def _track(options: argparse.Namespace, metrics: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ import pytest
 from tests import own_data
 
 import convert
+import evaluate
+import model
 import train
+from dataset import matching, prepare
+from folder import read_folder
 
 SCRIPT = Path(train.__file__)
 
@@ -95,14 +100,79 @@ def test_the_skops_file_is_the_same_model(trained: Path) -> None:
     """The pipeline kept beside the graph answers as the graph does."""
     import skops.io
 
-    from dataset import matching, prepare
-    from folder import read_folder
-
     data = prepare(read_folder(trained / "dev"), "left_club", "yes", ["member"], None)
     features, _ = matching(read_folder(trained / "live"), data, "left_club", "yes")
     pipeline = skops.io.load(trained / "model" / "model.skops", trusted=["numpy.dtype"])
     graph = (trained / "model" / "model.onnx").read_bytes()
     assert convert.difference(pipeline, graph, features, data.numbers) < convert.TOLERANCE
+
+
+def test_the_holdout_is_measured_on_what_is_served(trained: Path) -> None:
+    """By the graph's own answers, in single precision, and not by the pipeline's."""
+    import skops.io
+
+    data = prepare(read_folder(trained / "dev"), "left_club", "yes", ["member"], None)
+    features, target = matching(read_folder(trained / "live"), data, "left_club", "yes")
+    graph = (trained / "model" / "model.onnx").read_bytes()
+    pipeline = skops.io.load(trained / "model" / "model.skops", trusted=["numpy.dtype"])
+    by_graph = evaluate.measure(target, convert.predict(graph, features, data.numbers))["log_loss"]
+    by_pipeline = evaluate.measure(target, pipeline.predict_proba(features)[:, 1])["log_loss"]
+    measured = read(trained / "model" / "metrics.json")["holdout"]["log_loss"]
+    assert measured == pytest.approx(by_graph, rel=1e-14)
+    assert measured != pytest.approx(by_pipeline, rel=1e-14)
+
+
+def test_a_graph_that_differs_on_the_holdout_only_is_refused(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live rows hold what training never saw, here a town."""
+    seen = [set(read_folder(trained / name).frame["town"]) for name in ("dev", "live")]
+    new = sorted(seen[1] - seen[0])[0]
+    right = convert.predict
+
+    def wrong(graph: bytes, features: pd.DataFrame, numbers: int) -> Any:
+        return np.where(features["town"] == new, 0.5, right(graph, features, numbers))
+
+    monkeypatch.setattr(convert, "predict", wrong)
+    assert train.main(arguments(trained, model_output=str(tmp_path), report_output=str(tmp_path))) == 0
+    metrics = read(tmp_path / "metrics.json")
+    assert metrics["served"] == "model.skops"
+    assert "the graph differs from the pipeline by" in metrics["parity"]["reason"]
+
+
+@pytest.mark.parametrize("kind", ["logistic", "boosted"])
+def test_live_rows_that_lack_what_training_never_lacked_are_measured(trained: Path, tmp_path: Path, kind: str) -> None:
+    """Scoring would refuse them; the graph answers as the pipeline does."""
+    (tmp_path / "live").mkdir()
+    frame = own_data.make(300, 7)
+    frame["age"] = frame["age"].mask(np.arange(300) % 5 == 0)
+    frame.to_csv(tmp_path / "live" / "rows.csv", index=False)
+    changed = {"holdout": str(tmp_path / "live"), "model-output": str(tmp_path), "report-output": str(tmp_path)}
+    assert train.main(arguments(trained, model=kind, **changed)) == 0
+    assert read(tmp_path / "metrics.json")["served"] == "model.onnx"
+
+
+def test_the_rows_as_they_were_read_are_let_go_of_before_the_fits(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take as much memory as the features do."""
+    read_once: list[weakref.ref[Any]] = []
+    alive: list[bool] = []
+    build = model.build
+
+    def noted(folder: Path) -> Any:
+        rows = read_folder(folder)
+        read_once.append(weakref.ref(rows.frame))
+        return rows
+
+    def watched(*given: Any) -> Any:
+        alive.append(read_once[0]() is not None)
+        return build(*given)
+
+    monkeypatch.setattr(train, "read_folder", noted)
+    monkeypatch.setattr(model, "build", watched)
+    assert train.main(arguments(trained, model_output=str(tmp_path), report_output=str(tmp_path))) == 0
+    assert alive == [False, False]
 
 
 @pytest.mark.parametrize(
