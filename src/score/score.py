@@ -10,6 +10,7 @@ SCORE_MAX_BYTES (8388608) bytes a request. What goes wrong in `init` ends the se
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -74,6 +75,7 @@ _scorer: Scorer
 
 def init() -> None:
     """Load the model. Raise ModelError if there is none."""
+    logging.getLogger("azmlinfsrv").addFilter(_worth_a_line)
     global _scorer  # noqa: PLW0603  the server calls two functions of a module, and this is between them
     root = os.environ.get("AZUREML_MODEL_DIR", "")
     if not root:
@@ -86,6 +88,11 @@ def init() -> None:
         int(os.environ.get("SCORE_MAX_ROWS", "1000")),
         int(os.environ.get("SCORE_MAX_BYTES", str(8 * 1024 * 1024))),
     )
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Keep what the server says, but for the line that it adds to each request's own when `run` answers HTTP itself."""
+    return record.msg != "run() output is HTTP Response"
 
 
 @rawhttp  # type: ignore[untyped-decorator, unused-ignore]
