@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import actions, console, deployments, glance, jobs, lineage, models, page, scoring, wait
 from ops import status as state
-from ops.errors import NotFound
+from ops.errors import NotFound, OpsError
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
@@ -78,8 +78,7 @@ def status(project: Project, *, as_json: bool, watch: bool) -> dict[str, Any] | 
 
     def look() -> dict[str, Any]:
         seen = state.snapshot(project.client, endpoint=names.endpoint, model=names.model, experiment=names.experiment)
-        moved = {column: round(index, 4) for column, index in project.drift().items()}
-        return {**seen, "drift": moved, "reports": _reports(project, seen)}
+        return {**seen, **_drift(project), "reports": _reports(project, seen)}
 
     if not watch:
         seen = look()
@@ -112,8 +111,26 @@ def _again(look: Callable[[], dict[str, Any]], draw: Callable[[dict[str, Any]], 
         )
 
 
+def _drift(project: Project) -> dict[str, Any]:
+    """Return what moved, or why that cannot be said: a job or a model that was deleted, rows that cannot be read."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        moved = {column: round(index, 4) for column, index in project.drift().items()}
+    except (OpsError, AzureError) as fault:
+        # The rest of the status is what tells what is wrong, and it stands without this.
+        return {"drift": {}, "drift_fault": str(fault).split("\n")[0]}
+    return {"drift": moved, "drift_fault": None}
+
+
 def _glance(seen: Mapping[str, Any]) -> Group:
-    return glance.drawn(seen, datetime.now(UTC))
+    drawn = glance.drawn(seen, datetime.now(UTC))
+    if not seen["drift_fault"]:
+        return drawn
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(drawn, Text(f"  drift: cannot be measured: {seen['drift_fault']}", style="yellow"))
 
 
 def _status(seen: Mapping[str, Any]) -> None:

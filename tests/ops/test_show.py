@@ -1,0 +1,56 @@
+"""What the tasks print: the status stands, whatever part of it cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from house import House
+
+from ops import show
+from ops.errors import NotFound, UsageError
+from ops.project import Project
+
+
+@pytest.fixture(scope="module")
+def project(house: House) -> Project:
+    """A project on a workspace of its own."""
+    return Project(house.settings(), house.root)
+
+
+def raising(fault: Exception) -> Callable[[], dict[str, float]]:
+    def drift() -> dict[str, float]:
+        raise fault
+
+    return drift
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        NotFound("there is no job plum"),
+        UsageError("data/live holds no CSV files"),
+        HttpResponseError("gone\nCode: 500"),
+    ],
+)
+def test_drift_that_cannot_be_measured_is_said_beside_all_else(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: Exception
+) -> None:
+    """Its job or its model was deleted, its rows cannot be read, the workspace does not answer."""
+    monkeypatch.setattr(project, "drift", raising(fault))
+    seen: Any = show.status(project, as_json=False, watch=False)
+    said = str(fault).split("\n")[0]
+    assert (seen["drift"], seen["drift_fault"]) == ({}, said)
+    shown = capsys.readouterr().out
+    assert f"drift: cannot be measured: {said}\n" in shown
+    assert "flight-delays on local: not created" in shown
+    assert "inv train-dev, then inv train-prod" in shown
+
+
+def test_without_a_live_model_there_is_no_word_of_drift(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing that the rows could have moved from."""
+    seen: Any = show.status(project, as_json=False, watch=False)
+    assert (seen["drift"], seen["drift_fault"]) == ({}, None)
+    assert "drift" not in capsys.readouterr().out
