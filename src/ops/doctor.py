@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ops import actions, console, deployments, endpoints, quota, signin, versions
-from ops.errors import OpsError, Unreachable
+from ops import actions, deployments, endpoints, live_rows, quota, signin, versions
+from ops.errors import OpsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from ops.project import Project
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OK, WRONG, SKIPPED = "ok", "wrong", "not checked"
 ISSUER = "https://token.actions.githubusercontent.com"
 _NO_FEDERATION = ("AADSTS700213", "AADSTS700211", "AADSTS70021")  # no credential matches subject, issuer or both
+_SHOWN = 300  # characters of what somebody else said
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class Finding:
 
 
 def run(project: Project) -> dict[str, Any]:
-    """Print the findings and return them; OpsError when something is wrong."""
-    found = list(examine(project))
+    """Print the findings as they come, then what mends; return them. OpsError when something is wrong."""
+    found = []
+    for finding in examine(project):
+        print(f"{finding.check:<10} {finding.state:<12} {finding.seen}", flush=True)
+        found.append(finding)
     wrong = [finding for finding in found if finding.state == WRONG]
-    console.show_rows("doctor", [{"check": f.check, "": f.state, "seen": f.seen} for f in found])
     for finding in wrong:
         print(f"{finding.check}: {finding.mend}")
     checks = [asdict(finding) for finding in found]
@@ -70,16 +73,24 @@ def examine(project: Project) -> Iterator[Finding]:
 
 
 def _guarded(name: str, check: Callable[[Project], Finding], project: Project) -> Finding:
-    """Make a check; what the workspace refuses to this sign-in is a finding as well."""
-    from azure.core.exceptions import HttpResponseError
+    """Make a check; that the workspace refuses this sign-in, or cannot be reached, is a finding as well."""
+    from azure.core.exceptions import AzureError
+    from requests import RequestException
 
     try:
         return check(project)
-    except HttpResponseError as fault:
-        if fault.status_code == 403:
+    except (AzureError, RequestException) as fault:
+        said = str(getattr(fault, "message", "") or fault).split("\n")[0][:_SHOWN]
+        status = getattr(fault, "status_code", None)
+        if status == 403:
             return Finding(name, WRONG, "this sign-in may not look", _role(project))
-        said = str(fault.message).split("\n")[0]
-        return Finding(name, WRONG, f"the workspace answered {fault.status_code}: {said}", "try again later")
+        if status is not None and status >= 400:
+            return Finding(name, WRONG, f"the workspace answered {status}: {said}", "try again later")
+        # Nothing came, or it broke off.
+        mend = (
+            "inv workspace.status says more" if project.settings.is_local else "your network, or its proxy, says more"
+        )
+        return Finding(name, WRONG, f"no answer: {said}", mend)
 
 
 def _versions(project: Project) -> Finding:
@@ -101,6 +112,10 @@ def _data(project: Project) -> Finding:
         empty.append(f"data.sample: {project.settings.data.sample}")
     if empty:
         return Finding("data", WRONG, f"nothing there: {', '.join(empty)}", "name them in invoke.yaml, under data")
+    try:
+        live_rows.columns_of(project.sample)
+    except UsageError as fault:
+        return Finding("data", WRONG, str(fault), "docs/own-data.md says what a sample request is")
     return Finding("data", OK, ", ".join(str(folder) for folder in folders.values()))
 
 
@@ -131,7 +146,7 @@ def _refused(project: Project, said: str) -> Finding:
             f"--audiences {signin.AUDIENCE}",
         )
     return Finding(
-        "sign-in", WRONG, said[:300], f"az login, then az account set --subscription {project.settings.subscription}"
+        "sign-in", WRONG, said[:_SHOWN], f"az login, then az account set --subscription {project.settings.subscription}"
     )
 
 

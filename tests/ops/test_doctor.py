@@ -141,6 +141,12 @@ def test_a_sample_that_is_not_there(project: Project, changed: Callable[..., Non
     assert "data.sample: src/score/sample-request.json" in broken(project).seen
 
 
+def test_a_sample_that_does_not_show_a_column(project: Project, changed: Callable[..., None]) -> None:
+    """null in every row: what probes of a rollout could not send."""
+    changed(project.sample, json.dumps({"input_data": [{"dest": None, "temp": 3.5}]}))
+    assert "dest is null in every row" in broken(project).seen
+
+
 def test_a_compute_that_does_not_exist(project: Project, changed: Callable[..., None]) -> None:
     """The one of the job's YAML is named, and how to make it."""
     file = project.root / "azureml/job-prod.yml"
@@ -165,6 +171,36 @@ def test_a_workspace_that_does_not_let_in(project: Project, fault: Callable[...,
     assert found["workspace"].state == WRONG
     assert found["workspace"].mend.startswith(mend)
     assert {found[name].state for name in ("compute", "endpoint", "quota")} == {SKIPPED}
+
+
+def test_a_workspace_that_does_not_answer(
+    project: Project, fault: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its connections break: a finding like any other, after those that came before it."""
+    from azure.core.pipeline.policies import RetryPolicy
+
+    monkeypatch.setattr(RetryPolicy, "sleep", lambda *_, **__: None)
+    fault(path="/workspaces/[^/]+$", refused=True, times=99)
+    with pytest.raises(OpsError, match="1 of 7 checks found something wrong: workspace") as raised:
+        doctor.run(project)
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown[:4]] == ["versions", "data", "sign-in", "workspace"]
+    assert shown[-1] == "workspace: inv workspace.status says more"
+    [wrong] = [found for found in json.loads(json.dumps(raised.value.facts))["checks"] if found["state"] == WRONG]
+    assert wrong["seen"].startswith("no answer: ")
+
+
+def test_azure_that_does_not_answer(checkout: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is named, and no local workspace, which there is none of."""
+    from azure.core.exceptions import ServiceRequestError
+
+    def lost(project: Project) -> Finding:
+        raise ServiceRequestError("Failed to resolve 'management.azure.com'")
+
+    monkeypatch.setattr(doctor, "sign_in", lost)
+    found = findings(Project({**checkout.settings(), **AZURE}, checkout.root))["sign-in"]
+    assert (found.state, found.seen) == (WRONG, "no answer: Failed to resolve 'management.azure.com'")
+    assert found.mend == "your network, or its proxy, says more"
 
 
 def test_a_workspace_that_cannot_start(tmp_path: Path, checkout: House) -> None:
