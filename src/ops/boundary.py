@@ -103,7 +103,7 @@ def _foreign(fault: BaseException) -> str:
     if kind.__module__.startswith(("azure.", "marshmallow", "requests", "urllib3", "msrest")):
         said = str(getattr(fault, "message", "") or fault).strip().split("\n")[0]
         if kind.__name__ in _UNREACHABLE:
-            return f"the workspace cannot be reached: {said}; inv workspace.status, or your network, says more"
+            return f"the workspace cannot be reached: {said}; inv doctor, or your network, says more"
         return f"the workspace answered: {said or kind.__name__}"
     if isinstance(fault, OSError):
         return f"{fault.strerror or fault}: {fault.filename or ''}".rstrip(": ")

@@ -116,7 +116,9 @@ def _lines(seen: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str, s
         bad = job["status"] in ("Failed", "Canceled")
         line = f"{job['stage'] or '-':<4}  {job['status']:<9}  {job['name']}  {ago(job['created'], now)}"
         yield "" if number else "newest jobs", line, "red" if bad else ""
-    if moved := _moved(seen["drift"]):
+    if seen["drift_fault"]:
+        yield "drift", f"cannot be measured: {seen['drift_fault']}", "yellow"
+    elif moved := _moved(seen["drift"]):
         yield "drift", moved, ""
     for number, report in enumerate(seen["reports"]):
         yield "" if number else "reports", report, ""

@@ -26,7 +26,6 @@ ENDED = frozenset({COMPLETED, "Failed", "Canceled"})
 _LOG = "user_logs/std_log.txt"
 _LOG_LINES, _LOG_SECONDS = 15, 30
 _SEARCHED = 500  # newest jobs looked through for one with certain tags
-_CANCEL_SECONDS = 600.0  # Azure waits some minutes for a job's processes to end by themselves
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def _read(client: MLClient, name: str, output: str, file: str) -> bytes:
     return found[file]
 
 
-def cancel(client: MLClient, name: str, *, deadline_seconds: float = _CANCEL_SECONDS) -> None:
+def cancel(client: MLClient, name: str, *, deadline_seconds: float) -> None:
     """Ask for the job's end and wait for the answer; a job that has ended already is left alone.
 
     Raises Timeout when there is no answer by the deadline: the request stands.

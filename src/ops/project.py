@@ -159,7 +159,7 @@ class Project:
 
     def cancel(self, job: str) -> dict[str, Any]:
         """Cancel a job, see it end, and say how."""
-        jobs.cancel(self.client, job)
+        jobs.cancel(self.client, job, deadline_seconds=self.operation_seconds)
         status = jobs.status(self.client.jobs.get(job))
         say(f"job {job}: {status}")
         return {"job": job, "status": status}

@@ -124,13 +124,7 @@ def _drift(project: Project) -> dict[str, Any]:
 
 
 def _glance(seen: Mapping[str, Any]) -> Group:
-    drawn = glance.drawn(seen, datetime.now(UTC))
-    if not seen["drift_fault"]:
-        return drawn
-    from rich.console import Group
-    from rich.text import Text
-
-    return Group(drawn, Text(f"  drift: cannot be measured: {seen['drift_fault']}", style="yellow"))
+    return glance.drawn(seen, datetime.now(UTC))
 
 
 def _status(seen: Mapping[str, Any]) -> None:

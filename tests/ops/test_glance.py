@@ -26,6 +26,7 @@ SEEN: dict[str, Any] = {
     "last_rollout": {"ended": "2026-01-02T113000Z", "model": "flights:2", "how": "blue, 5 s: rolled back at 10 %"},
     "jobs": [{"name": "calm_plum", "stage": "dev", "status": "Completed", "created": "2026-01-02T11:50:00+00:00"}],
     "drift": {"temp": 0.9, "dewp": 0.15, "dest": 0.01},
+    "drift_fault": None,
     "reports": ["outputs/rollouts/flights.html"],
     "next": "inv rollout to go on, or inv rollback",
 }  # fmt: skip
@@ -56,7 +57,7 @@ def test_everything_is_on_one_screen() -> None:
 def test_before_anything_is_there() -> None:
     """No endpoint, no model: it says so, and what to do."""
     empty = {**SEEN, "endpoint": {"name": "flights", "state": "not created", "scoring_uri": None}, "slots": [],
-             "jobs": [], "drift": {}, "reports": [], "rollout": None, "last_rollout": None,
+             "jobs": [], "drift": {}, "drift_fault": None, "reports": [], "rollout": None, "last_rollout": None,
              "model": {"name": "flights", "latest": None, "registered": None}, "next": "inv train-dev"}  # fmt: skip
     seen = "\n".join(lines(empty))
     assert "not created" in seen
@@ -86,3 +87,9 @@ def test_what_others_wrote_is_no_markup() -> None:
 def test_ages_are_said_in_one_unit(moment: str | None, said: str) -> None:
     """A clock that is ahead, a tag that holds no time, and a time without a zone do no harm."""
     assert glance.ago(moment, NOW) == said
+
+
+def test_drift_that_cannot_be_measured_says_why() -> None:
+    """In the place where the drift would stand."""
+    seen = lines({**SEEN, "drift": {}, "drift_fault": "there is no job brave_one"})
+    assert ["drift", "cannot be measured: there is no job brave_one"] in [line.split(maxsplit=1) for line in seen]

@@ -116,7 +116,7 @@ def submit(client: Any) -> Iterator[Callable[[str], str]]:
 
     yield submit
     for name in names:
-        jobs.cancel(client, name)
+        jobs.cancel(client, name, deadline_seconds=60)
 
 
 def watch(client: Any, name: str, seconds: float = 60) -> Any:
