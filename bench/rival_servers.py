@@ -11,18 +11,18 @@ import contextlib
 import http.client
 import json
 import shutil
-import statistics
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from bench import stage
+from bench.contest import agree, driven
 from bench.figures import Figure, at_least
-from bench.load import Address, drive
+from bench.load import Address
 from bench.processes import ServerFailed, free_port, running
 from bench.servers import CLIENTS, inference_server
+from bench.timing import middle
 
 HERE = Path(__file__).with_name("peers")
 
@@ -35,7 +35,7 @@ def mlflow(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], 
     variables = stage.environment(PYTHONPATH=str(HERE))
     subprocess.run(
         [python, str(HERE / "flow.py"), str(root), str(written)],
-        check=True, env=variables, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        check=True, env=variables, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     command = [str(peer / "bin" / "mlflow"), "models", "serve", "-m", str(written), "-p", str(port), "-h", "127.0.0.1"]
     return [*command, "--env-manager", "local", "-w", "1"], folder
@@ -104,19 +104,6 @@ def served(name: str, peer: Path, root: Path, folder: Path, request: bytes) -> I
         yield address
 
 
-def answered(address: Address, request: bytes) -> list[float]:
-    """Return the probabilities in a server's answer, whichever form it gives them."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    link = http.client.HTTPConnection(*address, timeout=30)
-    link.request("POST", head.split(b" ")[1].decode(), body, {"Content-Type": "application/json"})
-    answer = json.load(link.getresponse())
-    link.close()
-    if "outputs" in answer:
-        answer = {"probabilities": answer["outputs"][0]["data"]}
-    found: list[float] = answer["probabilities" if "probabilities" in answer else "predictions"]
-    return found
-
-
 def version(peer: Path) -> str:
     """Return the version of a peer in its environment. Raise CalledProcessError when it is not there."""
     command = [str(peer / "bin" / "python"), "-c", f"import importlib.metadata as m; print(m.version({peer.name!r}))"]
@@ -127,23 +114,18 @@ def beside(
     ours: Address, theirs: Address, name: str, requests: dict[int, dict[str, bytes]], quick: bool
 ) -> list[Figure]:
     """Measure both in turn, after their answers were found to be the same."""
-    for count, spelled in requests.items():
-        expected = answered(ours, spelled["ours"])
-        if len(expected) != count or not np.allclose(expected, answered(theirs, spelled[name]), atol=1e-5):
-            raise ServerFailed("its answers are not those of the graph")
+    asked = {
+        count: {"ours": (ours, spelled["ours"]), name: (theirs, spelled[name])} for count, spelled in requests.items()
+    }
+    for count, both in asked.items():
+        agree(count, both["ours"], both[name])
     rounds, seconds = (3, 0.5) if quick else (5, 0.6)
     figures = []
-    for count, spelled in requests.items():
-        rates: dict[str, list[float]] = {"ours": [], name: []}
-        for _ in range(rounds):
-            for each, address in (("ours", ours), (name, theirs)):
-                load = drive(address, spelled[each], CLIENTS, seconds)
-                if load.failed:
-                    raise ServerFailed(f"{load.failed} requests to {each} failed")
-                rates[each].append(load.rate)
-        found = {each: statistics.median(values) for each, values in rates.items()}
+    for count, both in asked.items():
+        loads = [driven(both, CLIENTS, seconds, turn) for turn in range(rounds)]
+        found = middle([load["ours"].rate for load in loads], [load[name].rate for load in loads])
         of = f"requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside {name}"
-        figures.append(at_least(f"inference server, {of}", found["ours"], found[name], 1.0))
+        figures.append(at_least(f"inference server, {of}", *found, 1.0))
     return figures
 
 
@@ -171,9 +153,9 @@ def measure(folder: Path, quick: bool, peers: Path, said: list[str]) -> list[Fig
             except FileNotFoundError:
                 said.append(f"Not measured: {name}: its environment was not made.")
             except subprocess.CalledProcessError as error:
-                said.append(f"Not measured: {name}: {_last_line(str(error.stderr)) or error}")
-            except (ServerFailed, OSError, TimeoutError, ValueError, KeyError) as error:
-                said.append(f"Not measured: {name}: {_last_line(str(error))}")
+                said.append(f"Not measured: {name}: {_last_line(error.stderr or '') or error}")
+            except (ServerFailed, OSError, http.client.HTTPException, ValueError, KeyError) as error:
+                said.append(f"Not measured: {name}: {_last_line(str(error)) or type(error).__name__}")
     if versions:
         said.insert(0, f"Other servers: {', '.join(versions)}.")
     return figures

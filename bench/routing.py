@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import operator
 import shutil
-import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench import stage
+from bench.contest import driven
 from bench.figures import Figure, added, at_least, unaimed
-from bench.load import Address, drive
+from bench.load import Address, Load
 from bench.processes import free_port, running
 from bench.servers import inference_server
+from bench.timing import middle
 
 KEY = "a-key-of-the-bench"
 CLIENTS = (1, 8, 32)
+# Those that only pass on have no aim, and come along in one round of so many.
+SELDOM = 3
 
 HAPROXY = """
 defaults
@@ -111,34 +115,36 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                 requests[name] = request
             else:
                 print(f"{name} is not on this machine and was not measured")
-        rates: dict[tuple[str, int], list[float]] = {}
-        middles: dict[tuple[str, int], list[float]] = {}
-        for _ in range(rounds):
+        asked = {name: (address, requests[name]) for name, address in fronts.items()}
+        aimed = {name: asked[name] for name in ("direct", "router")}
+        loads: dict[tuple[str, int], list[Load]] = {(name, clients): [] for name in asked for clients in CLIENTS}
+        for turn in range(rounds):
             for clients in CLIENTS:
-                for name, address in fronts.items():
-                    load = drive(address, requests[name], clients, seconds)
-                    if load.failed:
-                        raise AssertionError(f"{name} failed {load.failed} requests of {clients} clients")
-                    rates.setdefault((name, clients), []).append(load.rate)
-                    middles.setdefault((name, clients), []).append(load.middle)
-    rate = {key: statistics.median(values) for key, values in rates.items()}
-    middle = {key: statistics.median(values) for key, values in middles.items()}
-    figures = []
-    for clients in CLIENTS:
-        of = f"router, requests/s, {clients} client{'s' * (clients > 1)}: beside"
-        for name in fronts:
-            ours, theirs = rate["router", clients], rate[name, clients]
-            if name == "direct" and clients > 1:
-                figures.append(at_least(f"{of} none", ours, theirs, 0.9))
-            elif name == "direct":
+                for name, load in driven(aimed if turn % SELDOM else asked, clients, seconds, turn).items():
+                    loads[name, clients].append(load)
+
+    figures, waits = [], []
+    for name in asked:
+        if name == "router":
+            continue
+        beside = "none" if name == "direct" else name
+        for clients in CLIENTS:
+            theirs = loads[name, clients]
+            # Of the rounds in which the other one came along.
+            ours = loads["router", clients][:: 1 if name == "direct" else SELDOM]
+            both = middle([load.rate for load in ours], [load.rate for load in theirs])
+            of = f"router, requests/s, {clients} client{'s' * (clients > 1)}: beside {beside}"
+            if name != "direct":
+                figures.append(unaimed(of, *both, "it only passes on"))
+            elif clients == 1:
                 # One client waits for its own answer: what that costs is the latency's aim below.
-                figures.append(unaimed(f"{of} none", ours, theirs, "see its latency"))
-            elif name != "router":
-                figures.append(unaimed(f"{of} {name}", ours, theirs, "it only passes on"))
-    of, ours = "router, median ms, 1 client: beside", middle["router", 1]
-    for name in fronts:
-        if name == "direct":
-            figures.append(added(f"{of} none", ours, middle[name, 1], 0.3, "ms"))
-        elif name != "router":
-            figures.append(unaimed(f"{of} {name}", ours, middle[name, 1], "it only passes on"))
-    return figures
+                figures.append(unaimed(of, *both, "see its latency"))
+            else:
+                figures.append(at_least(of, *both, 0.9))
+            if clients == 1:
+                both = middle([load.middle for load in ours], [load.middle for load in theirs], operator.sub)
+                of = f"router, median ms, 1 client: beside {beside}"
+                waits.append(
+                    added(of, *both, 0.3, "ms") if name == "direct" else unaimed(of, *both, "it only passes on")
+                )
+    return figures + waits

@@ -1,13 +1,13 @@
 """How many requests does one inference server answer, and how soon after its start? `python -m bench.servers`.
 
 The same server, the same model, one worker, 8 clients, 1 and 100 rows: with this project's scoring script, and with a
-tutorial's (frame/score.py). The two run in turn, so that a busy minute of the machine falls on both.
+tutorial's (frame/score.py). The two run in turn, so that a busy minute of the machine falls on both, and give the same
+answers, which is looked at first.
 """
 
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,11 @@ from pathlib import Path
 import joblib
 import skops.io
 from bench import stage
+from bench.contest import agree, driven
 from bench.figures import Figure, at_least, at_most
-from bench.load import Address, drive
+from bench.load import Address
 from bench.processes import free_port, running
+from bench.timing import middle, rotated
 
 CLIENTS = 8
 FRAME = Path(__file__).with_name("frame")
@@ -62,9 +64,9 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     scripts = {"ours": (stage.SCORE / "score.py", root), "frame": (FRAME / "score.py", pickled(root))}
     rounds, seconds = (3, 0.7) if quick else (5, 1.0)
     starts: dict[str, list[float]] = {name: [] for name in scripts}
-    for _ in range(1 if quick else 5):
-        for name, (script, model) in scripts.items():
-            with inference_server(script, model, folder) as (_, took):
+    for turn in range(1 if quick else 3):
+        for name in rotated(scripts, turn):
+            with inference_server(*scripts[name], folder) as (_, took):
                 starts[name].append(took)
     figures = []
     with contextlib.ExitStack() as stack:
@@ -74,15 +76,14 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         }
         for count, times in AIMS.items():
             request = stage.post("/score", stage.bodies(count)["table"])
-            rates: dict[str, list[float]] = {name: [] for name in scripts}
-            for _ in range(rounds):
-                for name, address in addresses.items():
-                    rates[name].append(drive(address, request, CLIENTS, seconds).rate)
-            found = {name: statistics.median(values) for name, values in rates.items()}
+            asked = {name: (address, request) for name, address in addresses.items()}
+            single = stage.post("/score", stage.bodies(count, single=True)["table"])
+            agree(count, (addresses["ours"], single), (addresses["frame"], single))
+            loads = [driven(asked, CLIENTS, seconds, turn) for turn in range(rounds)]
+            found = middle([load["ours"].rate for load in loads], [load["frame"].rate for load in loads])
             name = (
                 f"inference server, requests/s, {CLIENTS} clients, {count} row{'s' * (count > 1)}: beside a DataFrame"
             )
-            figures.append(at_least(name, found["ours"], found["frame"], times))
-    began = {name: statistics.median(values) for name, values in starts.items()}
+            figures.append(at_least(name, *found, times))
     name = "start to first answer, s: beside a script that imports pandas and scikit-learn"
-    return [*figures, at_most(name, began["ours"], began["frame"], 0.5)]
+    return [*figures, at_most(name, *middle(starts["ours"], starts["frame"]), 0.5)]
