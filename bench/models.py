@@ -1,8 +1,9 @@
 """What do other algorithms cost to serve? `PYTHONPATH=src python -m bench.models`.
 
-Logistic regression, histogram boosting with target encoding and a random forest, each as its graph, and a pipeline that
-does not convert (a kernel approximation), served from model.skops as training falls back to. From bytes to bytes by the
-scoring script, beside the logistic graph. Nothing of it has an aim, so a quick run leaves it out.
+Histogram boosting with target encoding and a random forest, each as its graph, from bytes to bytes by the script's
+Scorer in both shapes, beside the least that any script could do with that graph (scoring.Floor). And a pipeline that
+does not convert (a kernel approximation), served from model.skops as training falls back to, beside the same pipeline
+on a DataFrame. A quick run leaves it out.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 import skops.io
 from bench import stage
-from bench.figures import Figure, unaimed
-from bench.timing import medians
+from bench.figures import Figure, at_most, unaimed
+from bench.scoring import TIMES, Floor, frame, in_microseconds
+from bench.timing import series
 from threadpoolctl import threadpool_limits
 
 sys.path[:0] = [str(stage.SCORE), str(stage.TRAIN)]
@@ -41,7 +43,7 @@ def pipelines(data: Dataset) -> dict[str, Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    found = {kind: model.build(kind, data.features, data.numbers) for kind in model.MODELS}
+    boosted = model.build("boosted", data.features, data.numbers)
     forest = model.build("boosted", data.features, data.numbers)
     columns = forest.named_steps["columns"]
     columns.set_params(numbers=SimpleImputer(strategy="median"))
@@ -49,7 +51,7 @@ def pipelines(data: Dataset) -> dict[str, Any]:
     kernel = model.build("logistic", data.features, data.numbers)
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), Nystroem(n_components=50))
     kernel.named_steps["columns"].set_params(numbers=numbers)
-    return {**found, "forest": forest, "kernel": kernel}
+    return {"boosted": boosted, "forest": forest, "kernel": kernel}
 
 
 def written(folder: Path, pipeline: Any, data: Dataset) -> tuple[str, str]:
@@ -78,28 +80,36 @@ def written(folder: Path, pipeline: Any, data: Dataset) -> tuple[str, str]:
 
 @threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator, unused-ignore]
 def measure(folder: Path, quick: bool) -> list[Figure]:
-    """Measure each at 1 and 100 rows."""
+    """Measure each at 1 and 100 rows; figures in microseconds."""
     if quick:
         return []
     warnings.filterwarnings("ignore")
     data = prepare(read_folder(stage.ROOT / "data" / "prod"), "late", "1", [], "scheduled")
-    scorers: dict[str, Any] = {}
-    labels = {}
+    figures = []
     for name, pipeline in pipelines(data).items():
         place = folder / "kinds" / name
-        labels[name], said = written(place, pipeline, data)
-        print(f"{name}: {labels[name]}, {said}")
-        scorers[name] = score.Scorer(place, "m", "1", 1000, 1 << 23)
-    figures = []
-    for count in (1, 100):
-        body = stage.bodies(count)["table"]
-        for scorer in scorers.values():
-            if not np.isfinite(json.loads(scorer.answer(body))["probabilities"]).all():
-                raise AssertionError("an answer is not a number")
-        actions = {name: partial(scorer.answer, body) for name, scorer in scorers.items()}
-        found = medians(actions, 40, 4, time.process_time)
-        for name in scorers:
-            if name != "logistic":
-                label = f"model {name} ({labels[name]}), {count} row{'s' * (count > 1)}, µs: beside logistic"
-                figures.append(unaimed(label, found[name] * 1e6, found["logistic"] * 1e6, "its cost"))
+        served, said = written(place, pipeline, data)
+        print(f"{name}: {served}, {said}")
+        scorer = score.Scorer(place, "m", "1", 1000, 1 << 23)
+        for count in (1, 100):
+            of = f"model {name} ({served}), {count} row{'s' * (count > 1)}"
+            for shape, body in stage.bodies(count).items():
+                ours = partial(scorer.answer, body)
+                if served == "model.onnx":
+                    least = partial(getattr(Floor(place), shape), body)
+                    same(ours(), least())
+                    found = series({"ours": ours, "theirs": least}, 40, 4, time.process_time)
+                    both = in_microseconds(found["ours"], found["theirs"])
+                    figures.append(at_most(f"{of}, {shape}, µs: beside orjson + onnxruntime", *both, TIMES))
+                elif shape == "table":
+                    found = series({"ours": ours, "theirs": partial(frame(place), body)}, 9, 2, time.process_time)
+                    both = in_microseconds(found["ours"], found["theirs"])
+                    figures.append(unaimed(f"{of}, µs: beside json + DataFrame + pipeline", *both, "its cost"))
     return figures
+
+
+def same(ours: bytes, theirs: bytes) -> None:
+    """Raise AssertionError unless two answers have the same probabilities."""
+    mine, other = (json.loads(answer)["probabilities"] for answer in (ours, theirs))
+    if not np.allclose(mine, other, atol=1e-6):
+        raise AssertionError("the floor scores another model")
