@@ -26,18 +26,23 @@ SMALL, LARGE = (100, 10), (10_000, 1_000)
 PAGE = 50
 
 
-def fill(folder: Path, jobs: int, versions: int) -> None:
-    """Add so many completed jobs and versions of one model to the database of a folder whose server is down."""
+def fill(folder: Path, jobs: int, versions: int, name: str = "filled") -> None:
+    """Make the workspace of a folder, with so many completed jobs and versions of a model, and leave its server down.
+
+    `name` is the model's and the experiment's.
+    """
+    launch.ensure(folder)
+    launch.stop(folder)
     store = Store(folder / "state.sqlite")
     properties: dict[str, Any] = {
         "jobType": "Command", "command": "true", "environmentId": None, "codeId": None, "computeId": None,
-        "experimentName": "filled", "displayName": "filled", "tags": {"stage": "prod"}, "properties": {},
+        "experimentName": name, "displayName": "filled", "tags": {"stage": "prod"}, "properties": {},
         "inputs": {}, "outputs": {}, "resources": {"instanceCount": 1}, "isArchived": False,
     }  # fmt: skip
     with store.transaction():
         for number in range(jobs):
             store.put("jobs", f"job-{number}", {"properties": properties, "status": "Completed"}, mark="Completed")
-        store.put("models.container", "filled", {"properties": {}})
+        store.put("models.container", name, {"properties": {}})
         for number in range(1, versions + 1):
             model = {
                 "modelUri": "azureml://jobs/job-1/outputs/model",
@@ -45,15 +50,13 @@ def fill(folder: Path, jobs: int, versions: int) -> None:
                 "tags": {"n": str(number)},
                 "properties": {},
             }
-            store.put("models", "filled", {"properties": model}, version=str(number))
+            store.put("models", name, {"properties": model}, version=str(number))
     store.close()
 
 
 def times(folder: Path, jobs: int, versions: int, rounds: int) -> dict[str, float]:
     """Return the median milliseconds of each question, asked through the SDK at a workspace so full."""
     settings = load(yaml.safe_load((stage.ROOT / "invoke.yaml").read_text()) | {"local": {"folder": str(folder)}})
-    launch.ensure(folder)
-    launch.stop(folder)
     fill(folder, jobs, versions)
     workspace = connect(settings)
     try:
