@@ -27,6 +27,7 @@ SCHEMAS = {
 AZURE = ["INVOKE_WORKSPACE", "INVOKE_RESOURCE_GROUP", "INVOKE_SUBSCRIPTION"]
 # Other servers of models, which `nox -s bench` measures beside ours.
 PEERS = ["mlflow", "mlserver", "litserve", "bentoml"]
+FRONTS = ["haproxy", "nginx"]
 # Slow tests that have a session of their own.
 ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure", "--ignore=tests/studio"]
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
@@ -143,9 +144,26 @@ def data(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure everything beside its references and write docs/benchmarks.md; `-- quick` prints the main ratios only."""
     session.install("-r", "requirements-dev.txt")
-    chosen = ["--quick"] if "quick" in session.posargs else ["--peers", str(_peers(session))]
-    chosen += [word for word in session.posargs if word != "quick"]
-    session.run("python", "-m", "bench", *chosen, env={**WITH_BYTECODE, "PYTHONPATH": "src"})
+    quick = "quick" in session.posargs
+    asked = " ".join(word for word in session.posargs if word != "quick")
+    # Neither is made ready in vain: it takes minutes.
+    whole = not quick and "--only" not in asked
+    if whole or "routing" in asked:
+        _fronts(session)
+    chosen = ["--peers", str(_peers(session))] if whole or "rival_servers" in asked else []
+    chosen += ["--quick"] if quick else []
+    session.run("python", "-m", "bench", *chosen, *asked.split(), env={**WITH_BYTECODE, "PYTHONPATH": "src"})
+
+
+def _fronts(session: nox.Session) -> None:
+    """Install the programs that the router is measured beside from Debian when it can be; the bench says what is not.
+
+    Their packages would start them as services, which SYSTEMD_OFFLINE keeps systemd from.
+    """
+    missing = [name for name in FRONTS if not _there(name) and not Path("/usr/sbin", name).exists()]
+    if missing and _there("apt-get") and os.geteuid() == 0:
+        install = ["apt-get", "install", "--yes", *missing]
+        session.run_install(*install, external=True, success_codes=range(256), env={"SYSTEMD_OFFLINE": "1"})
 
 
 def _peers(session: nox.Session) -> Path:
