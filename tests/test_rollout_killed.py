@@ -259,7 +259,7 @@ def test_a_rollout_that_is_taken_over_gives_way(project: Project, clients: repla
 
 def test_ctrl_c_leaves_it_ready_to_go_on(project: Project, clients: replay.Replay) -> None:
     """The lease is given back and the evidence kept at once; the traffic stays, and the next run takes it up."""
-    running = start(project, rollout={"bake_seconds": 120, "checkpoint_seconds": 60})
+    running = start(project, rollout={"bake_seconds": 120, "checkpoint_seconds": 60, "lease_minutes": 2})
     until(lambda: share(project) == 10, "the first step")
     assert running.process.pid is not None
     os.kill(running.process.pid, signal.SIGINT)
@@ -274,7 +274,7 @@ def test_ctrl_c_leaves_it_ready_to_go_on(project: Project, clients: replay.Repla
 def test_row_24_a_rollback_that_was_interrupted_is_made_up_for(project: Project, afresh: Callable[[], None]) -> None:
     """Ctrl-C amid its write: the next run has the evidence of this one, and rolls back whatever it meets itself."""
     saved = {"checkpoint_seconds": 60}
-    running = start(project, rollout={"bake_seconds": 120, **saved}, local=saved)
+    running = start(project, rollout={"bake_seconds": 120, "lease_minutes": 2, **saved}, local=saved)
     until(lambda: share(project) == 10, "the first step")
     workspace_faults(project, [{"method": "PUT", "path": ONE, "status": 503, "times": 1000}], [SLOW])
     until(lambda: ask_faults(project, "GET")["control"][0]["times"] < 1000, "the rollback's write")
