@@ -53,7 +53,10 @@ def end_group(child: subprocess.Popen[bytes], grace: float) -> None:
 
 
 class Errors:
-    """The command's standard error: copied to our own output, and its end remembered."""
+    """The command's standard error: copied to our own output, and its end remembered.
+
+    What a full disk does not take is lost, and read all the same: the command must not wait for a reader.
+    """
 
     def __init__(self, pipe: int) -> None:
         self.pipe = pipe
@@ -64,8 +67,9 @@ class Errors:
         data = os.read(self.pipe, 65536)
         self.open = bool(data)
         self.end = (self.end + data)[-_REMEMBERED:]
-        while data:
-            data = data[os.write(1, data) :]
+        with contextlib.suppress(OSError):
+            while data:
+                data = data[os.write(1, data) :]
 
     def drain(self, seconds: float) -> None:
         """Copy what is still on its way; a process that outlives the command may keep the pipe open."""
@@ -76,6 +80,23 @@ class Errors:
     def last_line(self) -> str:
         lines = [line.strip() for line in self.end.decode(errors="replace").splitlines() if line.strip()]
         return lines[-1][:1000] if lines else ""
+
+
+def _watch(child: subprocess.Popen[bytes], errors: Errors, lifeline: int, wake: int, seconds: float) -> str:
+    """Wait until the command has ended or must be ended, and return the reason."""
+    deadline = time.monotonic() + seconds if seconds > 0 else None
+    while child.poll() is None:
+        watched = [lifeline, wake] + ([errors.pipe] if errors.open else [])
+        ready, _, _ = select.select(watched, [], [], _STEP)
+        if wake in ready:
+            os.read(wake, 512)
+        if errors.pipe in ready:
+            errors.copy()
+        if lifeline in ready:
+            return "canceled" if os.read(lifeline, 1) else "orphaned"
+        if deadline is not None and time.monotonic() > deadline:
+            return "timeout"
+    return "exited"
 
 
 def run(lifeline: int, result: Path, seconds: float, grace: float, command: list[str]) -> None:
@@ -92,22 +113,12 @@ def run(lifeline: int, result: Path, seconds: float, grace: float, command: list
     )
     assert child.stderr is not None
     errors = Errors(child.stderr.fileno())
-    deadline = time.monotonic() + seconds if seconds > 0 else None
-    reason = "exited"
-    while child.poll() is None:
-        watched = [lifeline, wake_read] + ([errors.pipe] if errors.open else [])
-        ready, _, _ = select.select(watched, [], [], _STEP)
-        if wake_read in ready:
-            os.read(wake_read, 512)
-        if errors.pipe in ready:
-            errors.copy()
-        if lifeline in ready:
-            reason = "canceled" if os.read(lifeline, 1) else "orphaned"
-        elif deadline is not None and time.monotonic() > deadline:
-            reason = "timeout"
-        if reason != "exited":
-            break
-    end_group(child, grace if reason != "exited" else 0)
+    reason = ""
+    try:
+        reason = _watch(child, errors, lifeline, wake_read, seconds)
+    finally:
+        # However the watch ends: nobody else knows of this group.
+        end_group(child, 0 if reason == "exited" else grace)
     errors.drain(_DRAIN)
     temporary = result.with_suffix(".new")
     temporary.write_text(json.dumps({"reason": reason, "code": child.returncode, "last": errors.last_line()}))
