@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,9 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import FolderError, ServerDied, StartDeadline, StartError
+from local.folder import CONNECTION_FILE, LOG_FILE, OLD_LOG_FILE, check, clear
 
-CONNECTION_FILE = "connection.json"
-LOG_FILE = "server.log"
 # Raised when a running server of older code should not be used any more.
 PROTOCOL = "2"
 _PING_SECONDS = 5.0
@@ -58,21 +56,6 @@ class Connection:
     def token(self) -> str:
         """Read the bearer token of the control plane."""
         return Path(self.token_file).read_text().strip()
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def log_file(folder: Path) -> Path:
@@ -109,7 +92,7 @@ def ensure(folder: Path, deadline_seconds: float = 60.0) -> Connection:
     if found is not None and found.version == PROTOCOL:
         return found
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check(folder)
         with _start_lock(folder, deadline_seconds):
             found = find(folder)
             if found is not None and found.version == PROTOCOL:
@@ -142,18 +125,21 @@ def stop(folder: Path) -> bool:
 
 
 def reset(folder: Path) -> None:
-    """Stop the folder's server and delete all that it kept."""
+    """Stop the folder's server and delete all that it kept, and the folder when nothing else is in it.
+
+    Raises:
+        FolderError: it is not a workspace's folder.
+        StartError: a server that does not answer holds it.
+    """
     folder = folder.resolve()
-    stop(folder)
     if not folder.exists():
         return
-    if _holds_lock(folder):
-        raise StartError(f"A server that does not answer still works on {folder}: end it first")
-    known = {"state.sqlite", "server.lock", "start.lock", "token", LOG_FILE, CONNECTION_FILE}
-    contents = {path.name for path in folder.iterdir()}
-    if contents and not contents & known:
-        raise FolderError(f"{folder} does not look like a workspace's state folder; nothing was deleted")
-    shutil.rmtree(folder)
+    check(folder)
+    with _start_lock(folder, _STOP_SECONDS):
+        stop(folder)
+        if _holds_lock(folder):
+            raise StartError(f"A server that does not answer still works on {folder}: end it first")
+        clear(folder)
 
 
 def _answers(connection: Connection, token: str) -> bool:
@@ -174,18 +160,23 @@ def _answers(connection: Connection, token: str) -> bool:
 
 @contextlib.contextmanager
 def _start_lock(folder: Path, seconds: float) -> Iterator[None]:
-    """Let one process at a time start the server of a folder."""
+    """Let one process at a time start the server of a folder, or empty it."""
     deadline = time.monotonic() + seconds
-    with (folder / "start.lock").open("a") as file:
-        while True:
+    path = folder / "start.lock"
+    while True:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    raise StartDeadline(f"Another command is still starting the workspace of {folder}") from error
+                    raise StartDeadline(f"Another command is at work on the workspace of {folder}") from error
                 time.sleep(0.02)
-        yield
+                continue
+            # Whoever had it may have emptied the folder, and the lock with it.
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                yield
+                return
 
 
 def _holds_lock(folder: Path) -> bool:
@@ -203,7 +194,7 @@ def _holds_lock(folder: Path) -> bool:
 def _start(folder: Path, seconds: float) -> None:
     log = folder / LOG_FILE
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
-        log.replace(log.with_suffix(".old.log"))
+        log.replace(log.with_name(OLD_LOG_FILE))
     source = str(Path(__file__).resolve().parent.parent)
     # The server is the user's daemon: it gets no setting of the command that happened to start it.
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("INVOKE_", "AZUREML_"))}

@@ -28,7 +28,8 @@ from local.control.heads import BoundedHead
 from local.control.ping import PATH, Ping
 from local.control.state import Settings, assemble
 from local.errors import FolderError, StartError
-from local.launch import CONNECTION_FILE, PROTOCOL, write_private
+from local.folder import CONNECTION_FILE, check, write_private
+from local.launch import PROTOCOL
 from local.routing.front import Front
 from local.studio.app import Studio
 from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place
@@ -235,7 +236,7 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
 def run(folder: Path, settings: Settings | None = None, ready_fd: int | None = None) -> None:
     """Run a server in this process, until it is told to stop."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check(folder)
         folder.chmod(0o700)
         os.umask(0o077)
         with only_server(folder):

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from local import launch
 from local.errors import FolderError, ServerDied
+from local.folder import CONNECTION_FILE
 from local.storage.store import Store
 
 SOURCE = str(Path(launch.__file__).resolve().parent.parent)
@@ -91,7 +93,7 @@ def test_a_taken_port_is_given_up(folder: Path) -> None:
 def test_a_stranger_on_the_port_is_not_trusted_and_sees_no_token(folder: Path) -> None:
     """What answers on the port without the proof is not taken for the workspace, and is not told the token."""
     connection = launch.ensure(folder)
-    record = (folder / launch.CONNECTION_FILE).read_text()
+    record = (folder / CONNECTION_FILE).read_text()
     launch.stop(folder)
     heard: list[bytes] = []
     with socket.socket() as stranger:
@@ -109,7 +111,7 @@ def test_a_stranger_on_the_port_is_not_trusted_and_sees_no_token(folder: Path) -
         thread = threading.Thread(target=answer)
         thread.start()
         alive = record.replace(f'"pid": {connection.pid}', f'"pid": {os.getpid()}')
-        (folder / launch.CONNECTION_FILE).write_text(alive)
+        (folder / CONNECTION_FILE).write_text(alive)
         assert launch.find(folder) is None
         thread.join()
     assert connection.token().encode() not in heard[0]
@@ -125,12 +127,46 @@ def test_reset_leaves_nothing(folder: Path) -> None:
     assert launch.ensure(folder).token() != old
 
 
-def test_reset_spares_a_folder_that_is_not_ours(tmp_path: Path) -> None:
-    """A folder without a workspace in it is not deleted."""
+@pytest.mark.parametrize("act", [launch.ensure, launch.reset])
+def test_a_folder_that_is_not_ours_is_not_touched(tmp_path: Path, act: Callable[[Path], object]) -> None:
+    """Somebody's own work is in it, under names that a workspace has too: no server is started, nothing is deleted."""
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(FolderError, match="does not look like"):
-        launch.reset(tmp_path)
-    assert (tmp_path / "thesis.txt").exists()
+    (tmp_path / "token").write_text("for something else")
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "ink.txt").touch()
+    before = tmp_path.stat().st_mode
+    with pytest.raises(FolderError, match=r"does not look like .*holds thesis\.txt"):
+        act(tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
+        "thesis.txt", "token", "blobs", "blobs/ink.txt",
+    }  # fmt: skip
+    assert tmp_path.stat().st_mode == before
+
+
+def test_reset_leaves_what_somebody_put_beside_the_state(folder: Path) -> None:
+    """Only what a workspace makes is deleted, and half-written files of it."""
+    folder.mkdir()
+    Store(folder / "state.sqlite").close()
+    for name in ("notes.txt", ".token.0a1b2c3d", "server.log"):
+        (folder / name).touch()
+    launch.reset(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.slow
+def test_a_start_that_meets_a_reset_is_a_start(folder: Path) -> None:
+    """However they race, the server that is there in the end works on a folder that is there."""
+    launch.ensure(folder)
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(3):
+            emptied = threads.submit(launch.reset, folder)
+            started = [threads.submit(launch.ensure, folder) for _ in range(2)]
+            emptied.result()
+            # One that was up before the reset was ended by it, and may say so.
+            assert {type(each.exception()) for each in started} <= {type(None), ServerDied}
+            launch.ensure(folder)
+            assert launch.find(folder) is not None
+            assert (folder / "state.sqlite").exists()
 
 
 def test_state_of_a_newer_version_is_refused(folder: Path) -> None:
@@ -153,8 +189,11 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the file system that takes no file is Linux's")
 def test_a_folder_that_cannot_be_written_is_said_so() -> None:
     """Not even by root: a FolderError with the reason, and no traceback on the command line."""
-    folder = Path("/proc/self/fdinfo")
-    with pytest.raises(FolderError, match=f"{os.getpid()}/fdinfo cannot be used"):
+    empty = [each for each in Path("/proc").iterdir() if not each.name.isdecimal() and each.is_dir()]
+    folder = next((each for each in empty if not any(each.iterdir())), None)
+    if folder is None:
+        pytest.skip("no folder of /proc is empty here")
+    with pytest.raises(FolderError, match=f"{folder} cannot be used"):
         launch.ensure(folder)
     line = [sys.executable, "-m", "local", "start", "--folder", str(folder)]
     said = subprocess.run(line, env=os.environ | {"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False)

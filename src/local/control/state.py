@@ -11,6 +11,7 @@ from local.catalog.computes import Computes
 from local.catalog.datastores import Datastores
 from local.catalog.locations import Locator
 from local.control.faults import Faults
+from local.folder import STORE_FILE
 from local.routing.router import Router
 from local.serving.deployer import Deployer
 from local.serving.deployments import Deployments
@@ -84,7 +85,7 @@ class State:
 def assemble(folder: Path, instance: str, token: str, place: Place, settings: Settings | None = None) -> State:
     """Put the parts of a workspace together around its state folder."""
     settings = settings or Settings()
-    store = Store(folder / "state.sqlite")
+    store = Store(folder / STORE_FILE)
     hosts = frozenset(address.split("://")[1] for address in (place.control, place.scoring))
     blobs = Blobs(folder, store)
     locator = Locator(place, store)

@@ -14,7 +14,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-NAME = "exchanges.jsonl"
+from local.folder import EXCHANGES_FILE
+
 LIMIT_BYTES = 64 << 20
 
 
@@ -22,7 +23,7 @@ class Tape:
     """Appends to the file, if it was there at the start."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+        self._path = folder / EXCHANGES_FILE
         self._wanted = self._path.exists()
 
     def note(self, request: Request, response: Response) -> Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from local import launch
-from local.control.tape import NAME
+from local.folder import EXCHANGES_FILE
 
 
 def ask(connection: launch.Connection, token: str) -> requests.Response:
@@ -23,11 +23,11 @@ def ask(connection: launch.Connection, token: str) -> requests.Response:
 def test_exchanges_are_written_down_when_there_is_a_file_for_them(folder: Path) -> None:
     """Refusals too; what the caller showed is not in it."""
     folder.mkdir(mode=0o700)
-    (folder / NAME).touch()
+    (folder / EXCHANGES_FILE).touch()
     connection = launch.ensure(folder)
     said = ask(connection, connection.token()).json()
     assert ask(connection, "shown-by-a-stranger").status_code == 401
-    text = (folder / NAME).read_text()
+    text = (folder / EXCHANGES_FILE).read_text()
     first, second = map(json.loads, text.splitlines())
     assert (first["method"], first["status"], first["body"]) == ("GET", 200, said)
     assert first["url"].endswith("/workspaces/local?api-version=x")
@@ -39,4 +39,4 @@ def test_exchanges_are_written_down_when_there_is_a_file_for_them(folder: Path) 
 def test_without_a_file_nothing_is_written(workspace: launch.Connection) -> None:
     """As it is, unless asked for."""
     assert ask(workspace, workspace.token()).status_code == 200
-    assert not (Path(workspace.folder) / NAME).exists()
+    assert not (Path(workspace.folder) / EXCHANGES_FILE).exists()
