@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import to_thread
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from local.errors import Invalid, LocalError
@@ -84,7 +85,7 @@ class Deployer:
 
         def forget() -> None:
             with self.store.transaction():
-                for each in found:
+                for each in self.endpoints.deployments(endpoint):
                     self.store.delete("deployments", each.name)
                 self.store.delete("endpoints", endpoint)
                 self.operations.end(operation)
@@ -92,30 +93,44 @@ class Deployer:
         await to_thread(forget)
 
     async def recover(self) -> None:
-        """Serve again what was serving; end the operations that the last server left under way."""
-        gone: Json = {"code": "Interrupted", "message": "The local workspace was stopped while this was under way."}
+        """Serve again what was serving; end the operations that the last server left under way.
+
+        What cannot be recovered is logged, and holds up neither the rest nor the start.
+        """
+        for name in self.store.names("deployments"):
+            endpoint = name.partition("/")[0]
+            if self.store.get("endpoints", endpoint) is None:
+                _LOG.error("deployment %s is forgotten: there is no endpoint %s", name, endpoint)
+                self.store.delete("deployments", name)
         for operation in self.operations.under_way():
-            kind, _, rest = str(operation.body["resource"]).partition("/")
-            endpoint, _, deployment = rest.partition("/deployments/")
-            found = self.store.get("deployments", f"{endpoint}/{deployment}") if deployment else None
-            if operation.body.get("deletes") and kind == "onlineEndpoints":
-                if not deployment:
-                    await self.remove_endpoint(endpoint, operation.name)
-                elif found:
-                    await self.remove(found, operation.name)
-                else:
-                    self.operations.end(operation.name)
-                continue
-            if found is not None:
-                self.deployments.change(found, state="Failed")
-            elif not deployment and self.store.get("endpoints", endpoint):
-                self.endpoints.change(endpoint, state="Succeeded")
-            self.operations.end(operation.name, gone)
+            with _logged(f"operation {operation.name}"):
+                await self._end_cut_off(operation)
         for name in self.store.names("endpoints"):
-            self.endpoints.route(name)
             for each in self.endpoints.deployments(name):
                 if each.body.get("serving"):
                     self.start(self._resume(each))
+            with _logged(f"endpoint {name}"):
+                self.endpoints.route(name)
+
+    async def _end_cut_off(self, operation: Document) -> None:
+        """Finish a deletion that the last server began; fail whatever else it was about."""
+        kind, _, rest = str(operation.body["resource"]).partition("/")
+        endpoint, _, deployment = rest.partition("/deployments/")
+        found = self.store.get("deployments", f"{endpoint}/{deployment}") if deployment else None
+        if operation.body.get("deletes") and kind == "onlineEndpoints":
+            if not deployment:
+                await self.remove_endpoint(endpoint, operation.name)
+            elif found:
+                await self.remove(found, operation.name)
+            else:
+                self.operations.end(operation.name)
+            return
+        if found is not None:
+            self.deployments.change(found, state="Failed")
+        elif not deployment and self.store.get("endpoints", endpoint):
+            self.endpoints.change(endpoint, state="Succeeded")
+        gone: Json = {"code": "Interrupted", "message": "The local workspace was stopped while this was under way."}
+        self.operations.end(operation.name, gone)
 
     async def close(self) -> None:
         """Give up the work that is under way; the next server ends its operations."""
@@ -133,6 +148,15 @@ class Deployer:
         if failure:
             _LOG.error("deployment %s does not serve again: %s", document.name, failure["message"])
             await to_thread(self.deployments.change, document, state="Failed", serving=None)
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Let one thing fail by itself, and say so in the log."""
+    try:
+        yield
+    except Exception:
+        _LOG.exception("%s could not be recovered", what)
 
 
 async def put_deployment(deployer: Deployer, call: Call) -> Reply:
@@ -159,6 +183,7 @@ async def delete_deployment(deployer: Deployer, call: Call) -> Reply:
     def begin() -> tuple[Document, str]:
         with deployer.store.transaction():
             document = deployer.deployments.get(call["endpoint"], call["name"])
+            deployer.operations.check_idle(deployer.endpoints.resource(call["endpoint"]))
             properties = deployer.endpoints.get(call["endpoint"]).body["properties"]
             traffic.check_removal(call["name"], properties["traffic"], properties["mirrorTraffic"])
             operation = deployer.operations.begin(resource(call["endpoint"], call["name"]), "od", deletes=True)

@@ -53,6 +53,8 @@ class Deployments:
         traffic.check_name("deployment", name)
         with self.store.transaction():
             self.endpoints.get(endpoint)
+            # One that is being deleted takes nothing new: it would be left without its endpoint.
+            self.operations.check_idle(self.endpoints.resource(endpoint))
             old = self.store.get("deployments", f"{endpoint}/{name}")
             if old is None and len(self.endpoints.deployments(endpoint)) >= MAX_DEPLOYMENTS:
                 raise Invalid(f"An endpoint has at most {MAX_DEPLOYMENTS} deployments.")

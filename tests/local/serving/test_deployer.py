@@ -1,0 +1,131 @@
+"""What becomes of deployments and their operations when something fails, or ends in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import run, until
+
+from local.control.api import Api
+from local.control.state import State, assemble
+from local.errors import Conflict
+from local.routing.calls import Call as Request
+from local.wire.call import Call, Reply
+from local.wire.place import Place
+
+SCRIPT = b"""
+def init(): pass
+def run(data): return 1
+"""
+BLUE = {
+    "endpointComputeType": "Managed",
+    "codeConfiguration": {"codeId": "azureml:code:1", "scoringScript": "score.py"},
+}
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[[], State]]:
+    """Make the workspace of a folder, without a server; each time as it is found on disk."""
+    made: list[State] = []
+
+    def again() -> State:
+        made.append(assemble(tmp_path, "test", "token", Place("https://127.0.0.1:1", "http://127.0.0.1:2")))
+        return made[-1]
+
+    yield again
+    for each in made:
+        each.store.close()
+
+
+@pytest.fixture
+def state(begin: Callable[[], State]) -> State:
+    """One with an endpoint, and with code to deploy on it."""
+    state = begin()
+    asyncio.run(ask(state, "PUT", "end", {}))
+    file = state.blobs.new_file()
+    file.write_bytes(SCRIPT)
+    state.blobs.commit("box", "code/score.py", file)
+    state.store.put("codes", "code", {"properties": {"container": "box", "path": "code"}}, version="1")
+    return state
+
+
+async def ask(state: State, method: str, path: str, properties: dict[str, Any] | None = None) -> Reply:
+    body = None if properties is None else {"location": "local", "properties": properties}
+    return await Api(state).answer(Call(method, f"{state.place.id}/onlineEndpoints/{path}", body=body))
+
+
+def knock(state: State, endpoint: str) -> int:
+    """Call an endpoint without a key: 401 where there is one."""
+    reply = state.router.refuse(Request.of("POST", f"/{endpoint}/score".encode(), []))
+    assert reply is not None
+    return reply.status
+
+
+def leave(state: State, name: str, **more: Any) -> None:
+    """Write a deployment as a server that was killed leaves it."""
+    endpoint, _, own = name.partition("/")
+    body = {"endpoint": endpoint, "name": own, "state": "Succeeded", "properties": BLUE, "sku": {"capacity": 1}}
+    state.store.put("deployments", name, body | {"tags": {}} | more, mark=endpoint)
+
+
+def test_an_endpoint_that_is_being_deleted_takes_no_deployment(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is put on it or taken from it while it drains, and nothing is left of it."""
+    leave(state, "end/blue")
+    draining, drained = asyncio.Event(), asyncio.Event()
+    remove = state.supervisor.remove
+
+    async def slowly(endpoint: str, name: str) -> None:
+        draining.set()
+        await drained.wait()
+        await remove(endpoint, name)
+
+    monkeypatch.setattr(state.supervisor, "remove", slowly)
+
+    async def scenario() -> None:
+        await ask(state, "DELETE", "end")
+        await draining.wait()
+        for method, name, body in (("PUT", "green", BLUE), ("PUT", "blue", BLUE), ("DELETE", "blue", None)):
+            with pytest.raises(Conflict, match="Another operation is running on onlineEndpoints/end"):
+                await ask(state, method, f"end/deployments/{name}", body)
+        drained.set()
+        await until(lambda: not state.operations.under_way())
+
+    run(scenario())
+    assert (state.store.names("endpoints"), state.store.names("deployments")) == ([], [])
+
+
+def test_a_deployment_without_its_endpoint_is_forgotten_at_the_next_start(
+    state: State, begin: Callable[[], State]
+) -> None:
+    """However it came about, the server starts, and no operation is under way for ever."""
+    leave(state, "gone/blue", serving={"properties": BLUE, "sku": {"capacity": 1}})
+    state.operations.begin("onlineEndpoints/gone/deployments/blue", "od")
+    after = begin()
+    run(after.start())
+    assert (after.store.names("endpoints"), after.store.names("deployments")) == (["end"], [])
+    assert after.operations.under_way() == []
+
+
+def test_what_cannot_be_recovered_holds_up_nothing_else(
+    state: State, begin: Callable[[], State], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An endpoint with a split that is none: the log names it, the others are there, and it can be deleted."""
+    asyncio.run(ask(state, "PUT", "other", {}))
+    broken = {"authMode": "Key", "traffic": {"blue": None}, "mirrorTraffic": {}}
+    state.endpoints.change("end", properties=broken)
+    state.operations.begin("onlineEndpoints/other", "oe")
+    after = begin()
+
+    async def scenario() -> None:
+        await after.start()
+        assert "endpoint end could not be recovered" in caplog.text
+        assert {name: knock(after, name) for name in ("end", "other")} == {"end": 404, "other": 401}
+        assert after.operations.under_way() == []
+        await ask(after, "DELETE", "end")
+        await until(lambda: after.store.names("endpoints") == ["other"])
+
+    run(scenario())
