@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import sqlite3
 import sys
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,20 @@ from local.training.workbench import Workbench
 
 SHEPHERD = Path(__file__).with_name("shepherd.py")
 GRACE_SECONDS = 5.0
+# How long it is tried to write down how a job ended, when the disk takes nothing.
+TELL_SECONDS = 600.0
+_LONGEST_PAUSE = 5.0
+_LOG = logging.getLogger("local")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended: its status, and the error if there was one."""
+
+    status: str
+    code: str = ""
+    message: str = ""
+    exit_code: int | None = None
 
 
 class Runner:
@@ -30,7 +46,7 @@ class Runner:
         self.folder.mkdir(exist_ok=True)
         self.jobs = jobs
         self.workbench = workbench
-        self._closing = False
+        self._closing = asyncio.Event()
         self._free = max_instances
         self._queue: deque[str] = deque()
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -51,7 +67,7 @@ class Runner:
 
     async def close(self) -> None:
         """End every job with the server; they are Failed, and say why."""
-        self._closing = True
+        self._closing.set()
         self._queue.clear()
         for name in list(self._lifelines):
             self._ask_to_end(name)
@@ -78,21 +94,47 @@ class Runner:
     async def _run(self, name: str) -> None:
         folder = self.folder / name
         try:
-            line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, folder)
-            result = await self._execute(name, folder, line, environment, seconds)
-            await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
-            await asyncio.to_thread(self.workbench.collect, name, folder)
-            await asyncio.to_thread(self._conclude, name, folder, result, seconds)
+            ending = await self._work(name, folder)
         except LocalError as error:
-            await asyncio.to_thread(self.jobs.finish, name, "Failed", code="UserError", message=str(error))
+            ending = Ending("Failed", "UserError", str(error))
         except (OSError, ValueError, sqlite3.Error) as error:
             # What the system would not start a process with is a ValueError.
-            message = f"The job could not be run: {error}"
-            await asyncio.to_thread(self.jobs.finish, name, "Failed", code="SystemError", message=message)
-        finally:
-            # The blob row of the log points into the folder, which stays; the files around it need not.
-            for each in ("work", "inputs", "outputs"):
-                await asyncio.to_thread(shutil.rmtree, folder / each, ignore_errors=True)
+            ending = Ending("Failed", "SystemError", f"The job could not be run: {error}")
+        # Before the end is told: who hears of it may delete the job, and a full disk must have room to tell it. The
+        # blob row of the log points into the folder, which stays; the files around it need not.
+        for each in ("work", "inputs", "outputs"):
+            await asyncio.to_thread(shutil.rmtree, folder / each, ignore_errors=True)
+        await self._tell(name, ending)
+
+    async def _work(self, name: str, folder: Path) -> Ending:
+        line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, folder)
+        result = await self._execute(name, folder, line, environment, seconds)
+        await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
+        await asyncio.to_thread(self.workbench.collect, name, folder)
+        return await asyncio.to_thread(self._ending, name, folder, result, seconds)
+
+    async def _tell(self, name: str, ending: Ending) -> None:
+        """Write down how a job ended, if need be again and again; the next start tells what could not be written."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + TELL_SECONDS, 0.1
+        while True:
+            try:
+                await asyncio.to_thread(
+                    self.jobs.finish,
+                    name,
+                    ending.status,
+                    code=ending.code,
+                    message=ending.message,
+                    exit_code=ending.exit_code,
+                )
+                return
+            except sqlite3.Error as error:
+                if self._closing.is_set() or loop.time() > deadline:
+                    _LOG.error("job %s is %s, which could not be written: %s", name, ending.status, error)
+                    return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _execute(
         self, name: str, folder: Path, line: str, environment: dict[str, str], seconds: float
@@ -100,6 +142,7 @@ class Runner:
         if self.jobs.get(name).body.get("cancel"):
             return {"reason": "canceled", "code": None}
         result = folder / "result.json"
+        process = None
         read_end, write_end = os.pipe()
         try:
             with (folder / "std_log.txt").open("ab") as log:
@@ -118,7 +161,7 @@ class Runner:
             read_end = -1
             self._lifelines[name] = write_end
             await asyncio.to_thread(self.jobs.set_status, name, "Running")
-            if self._closing or self.jobs.get(name).body.get("cancel"):
+            if self._closing.is_set() or self.jobs.get(name).body.get("cancel"):
                 self._ask_to_end(name)
             await process.wait()
         finally:
@@ -126,29 +169,30 @@ class Runner:
             os.close(write_end)
             if read_end >= 0:
                 os.close(read_end)
+            if process is not None:
+                # Without its lifeline it ends soon, also when we are here because of an error; its files are in use.
+                await process.wait()
         if not result.exists():
             return {"reason": "lost", "code": process.returncode}
         found: dict[str, Any] = json.loads(result.read_text())
         return found
 
-    def _conclude(self, name: str, folder: Path, result: dict[str, Any], seconds: float) -> None:
+    def _ending(self, name: str, folder: Path, result: dict[str, Any], seconds: float) -> Ending:
         reason, code = result["reason"], result["code"]
         if reason == "canceled":
             if self.jobs.get(name).body.get("cancel"):
-                self.jobs.finish(name, "Canceled")
-            else:
-                self.jobs.finish(name, "Failed", code="SystemError", message="The local workspace was stopped")
-        elif reason == "timeout":
+                return Ending("Canceled")
+            return Ending("Failed", "SystemError", "The local workspace was stopped")
+        if reason == "timeout":
             message = f"Job was canceled because it exceeded its time limit of {seconds:g} seconds."
-            self.jobs.finish(name, "Canceled", code="JobTimeout", message=message)
-        elif reason == "exited" and code == 0:
-            self.jobs.finish(name, "Completed")
-        elif reason == "exited":
+            return Ending("Canceled", "JobTimeout", message)
+        if reason == "exited" and code == 0:
+            return Ending("Completed")
+        if reason == "exited":
             last = result.get("last") or _last_line(folder / "std_log.txt")
             message = f"Execution failed. User process exited with code {code}. {last}".strip()
-            self.jobs.finish(name, "Failed", code="UserError", message=message, exit_code=code)
-        else:
-            self.jobs.finish(name, "Failed", code="SystemError", message="The job's process was killed")
+            return Ending("Failed", "UserError", message, code)
+        return Ending("Failed", "SystemError", "The job's process was killed")
 
 
 def _last_line(path: Path) -> str:
