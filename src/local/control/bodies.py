@@ -19,7 +19,7 @@ _RESOURCE = {
     "identity": {"type": _IDENTITY, "userAssignedIdentities": {"*": dict}},
     "sku": {"name": str, "tier": str, "capacity": int},
 }
-_SHARES = {"*": object}
+_SHARES = {"*": int}
 _MODEL = {"modelUri": str, "modelType": str, "jobName": str, "stage": str, "flavors": {"*": dict}}
 _ENVIRONMENT = {
     "image": str,

@@ -147,6 +147,8 @@ class Endpoints:
         rules.check_name("endpoint", name)
         if any(live.values()) or any(mirror.values()):
             raise Invalid("Traffic cannot be set while an endpoint is created: it has no deployments yet.")
+        # What is nothing must be the number 0, or no split is made of it.
+        rules.check_traffic(live, mirror, live.keys() | mirror.keys())
         taken = [each for each in self.store.names("endpoints") if each.lower() == name.lower()]
         if taken:
             raise Conflict(f"The endpoint name '{name}' is taken by '{taken[0]}': names are the same in any case.")

@@ -12,7 +12,7 @@ from servers import run, until
 
 from local.control.api import Api
 from local.control.state import State, assemble
-from local.errors import Conflict
+from local.errors import Conflict, Invalid
 from local.routing.calls import Call as Request
 from local.wire.call import Call, Reply
 from local.wire.place import Place
@@ -129,3 +129,14 @@ def test_what_cannot_be_recovered_holds_up_nothing_else(
         await until(lambda: after.store.names("endpoints") == ["other"])
 
     run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["traffic", "mirrorTraffic"])
+@pytest.mark.parametrize("share", [None, 0.0, "", False])
+def test_a_share_that_is_no_number_is_refused_for_a_new_endpoint_too(state: State, kind: str, share: Any) -> None:
+    """It would be kept, and the endpoint could be neither routed nor changed any more."""
+    with pytest.raises(Invalid, match="whole number"):
+        asyncio.run(ask(state, "PUT", "new", {kind: {"blue": share}}))
+    assert state.store.names("endpoints") == ["end"]
+    asyncio.run(ask(state, "PUT", "new", {kind: {"blue": 0}}))
+    assert knock(state, "new") == 401
