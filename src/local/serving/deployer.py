@@ -144,10 +144,22 @@ class Deployer:
             await asyncio.wait(tuple(self._tasks), timeout=seconds)
 
     async def _resume(self, document: Document) -> None:
-        failure = await self._serve(document.body["endpoint"], document.body["name"], document.body["serving"])
+        """Serve what was serving. What fails now is kept, and tried again at the next start."""
+        body = document.body
+        failure = await self._serve(body["endpoint"], body["name"], body["serving"])
         if failure:
             _LOG.error("deployment %s does not serve again: %s", document.name, failure["message"])
-            await to_thread(self.deployments.change, document, state="Failed", serving=None)
+        as_asked = body["serving"] == {"properties": body["properties"], "sku": body["sku"]}
+        state = "Failed" if failure else "Succeeded" if as_asked else body["state"]
+
+        def settle() -> None:
+            with self.store.transaction():
+                found = self.store.get("deployments", document.name)
+                # Whoever changed it meanwhile says what has become of it.
+                if found is not None and found.body == body:
+                    self.deployments.change(document, state=state)
+
+        await to_thread(settle)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,37 @@ def test_a_share_that_is_no_number_is_refused_for_a_new_endpoint_too(state: Stat
     assert state.store.names("endpoints") == ["end"]
     asyncio.run(ask(state, "PUT", "new", {kind: {"blue": 0}}))
     assert knock(state, "new") == 401
+
+
+@pytest.mark.slow
+def test_what_failed_to_serve_again_is_tried_again_at_the_next_start(state: State, begin: Callable[[], State]) -> None:
+    """Its files were away for one start; at the second it answers, and is Succeeded."""
+    code = state.folder / "blobs"
+
+    async def serve() -> None:
+        await ask(state, "PUT", "end/deployments/blue", BLUE)
+        await until(lambda: not state.operations.under_way())
+        await ask(state, "PUT", "end", {"traffic": {"blue": 100}})
+        await state.supervisor.close()
+
+    async def once_more() -> tuple[str, list[bool]]:
+        after = begin()
+        await after.start()
+        running = after.supervisor.running("end", "blue")
+        found = after.deployments.get("end", "blue").body["state"]
+        # The split that was set can still be written, as a rollback or a change of tags does.
+        await ask(after, "PUT", "end", {"traffic": {"blue": 100}})
+        await after.close()
+        return found, running
+
+    async def scenario() -> None:
+        await serve()
+        shutil.rmtree(state.folder / "codes")
+        code.rename(state.folder / "away")
+        code.mkdir()
+        assert await once_more() == ("Failed", [])
+        code.rmdir()
+        (state.folder / "away").rename(code)
+        assert await once_more() == ("Succeeded", [True])
+
+    run(scenario())
