@@ -20,6 +20,7 @@ from local.wire.filters import Filter
 from local.wire.place import Place
 
 if TYPE_CHECKING:
+    from local.training.folders import Folders
     from local.training.runner import Runner
 
 _CODE = re.compile(r"(?:.*/codes/|azureml:|)(?P<name>[^/:]+)(?:/versions/|:)(?P<version>[^/:]+)/?", re.I)
@@ -35,6 +36,8 @@ class Jobs:
         self.store = store
         self.locator = locator
         self.computes = computes
+        # The workbench says where: it is what has files.
+        self.folders: Folders | None = None
         self._clock = SteadyClock()
         self._began: dict[str, float] = {}
 
@@ -112,7 +115,21 @@ class Jobs:
                 else:
                     message = "The local workspace stopped while the job was running; its process was ended."
                     self.finish(document.name, "Failed", code="SystemError", message=message)
+        if self.folders:
+            self.folders.sweep()
         return [each.name for each in self.store.find("jobs", mark="Queued", newest_first=False, limit=100_000)]
+
+    def delete(self, name: str) -> None:
+        """Remove a job that has ended, its files and what it logged."""
+        status = self.get(name).body["status"]
+        if status not in TERMINAL:
+            raise Conflict(f"Job {name} is {status}: cancel it first.")
+        # The job goes last: what a crash leaves of it can be deleted again, and no other one takes its name before.
+        if self.folders:
+            self.folders.forget(name)
+        with self.store.transaction():
+            for kind in ("runs", "jobs"):
+                self.store.delete(kind, name)
 
     def code_location(self, code_id: str) -> tuple[str, str]:
         """Return the container of a code and the path in it."""
@@ -215,8 +232,5 @@ def cancel_result(jobs: Jobs, call: Call) -> Reply:
 
 
 def delete_job(jobs: Jobs, call: Call) -> Reply:
-    document = jobs.get(call["name"])
-    if document.body["status"] not in TERMINAL:
-        raise Conflict(f"Job {document.name} is {document.body['status']}: cancel it first.")
-    jobs.store.delete("jobs", document.name)
+    jobs.delete(call["name"])
     return Reply(200)

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import sqlite3
 import sys
 from collections import deque
@@ -43,7 +42,6 @@ class Runner:
 
     def __init__(self, folder: Path, jobs: Jobs, workbench: Workbench, max_instances: int) -> None:
         self.folder = folder / "jobs"
-        self.folder.mkdir(exist_ok=True)
         self.jobs = jobs
         self.workbench = workbench
         self._closing = asyncio.Event()
@@ -87,14 +85,15 @@ class Runner:
             task.add_done_callback(partial(self._ended, name))
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
-        self._running.pop(name, None)
+        if self._running.get(name) is task:
+            # Another job may have its name by now.
+            del self._running[name]
         self._free += 1
         self._start_next()
 
     async def _run(self, name: str) -> None:
-        folder = self.folder / name
         try:
-            ending = await self._work(name, folder)
+            ending = await self._work(name)
         except LocalError as error:
             ending = Ending("Failed", "UserError", str(error))
         except (OSError, ValueError, sqlite3.Error) as error:
@@ -102,15 +101,15 @@ class Runner:
             ending = Ending("Failed", "SystemError", f"The job could not be run: {error}")
         # Before the end is told: who hears of it may delete the job, and a full disk must have room to tell it. The
         # blob row of the log points into the folder, which stays; the files around it need not.
-        for each in ("work", "inputs", "outputs"):
-            await asyncio.to_thread(shutil.rmtree, folder / each, ignore_errors=True)
+        await asyncio.to_thread(self.workbench.folders.clear, name)
         await self._tell(name, ending)
 
-    async def _work(self, name: str, folder: Path) -> Ending:
-        line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, folder)
+    async def _work(self, name: str) -> Ending:
+        folder = self.folder / name
+        line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name)
         result = await self._execute(name, folder, line, environment, seconds)
         await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
-        await asyncio.to_thread(self.workbench.collect, name, folder)
+        await asyncio.to_thread(self.workbench.collect, name)
         return await asyncio.to_thread(self._ending, name, folder, result, seconds)
 
     async def _tell(self, name: str, ending: Ending) -> None:

@@ -14,6 +14,7 @@ from local.errors import LocalError
 from local.storage.blobs import Blobs, safe_name
 from local.training import command as command_line
 from local.training import web
+from local.training.folders import Folders
 from local.training.jobs import LOG_NAME, Jobs
 from local.training.tracking import Tracking
 from local.wire import durations
@@ -43,14 +44,16 @@ class Workbench:
         self.locator = locator
         self.assets = assets
         self.tracking = tracking
+        self.folders = Folders(folder / "jobs", locator, blobs)
+        jobs.folders = self.folders
         self._bundle = str(folder / "tls" / "ca-bundle.pem")
 
-    def prepare(self, name: str, folder: Path) -> tuple[str, dict[str, str], float]:
+    def prepare(self, name: str) -> tuple[str, dict[str, str], float]:
         """Return the command line, the environment and the time limit in seconds (0 for none)."""
         self.jobs.set_status(name, "Preparing")
         properties = self.jobs.get(name).body["properties"]
+        folder = self.folders.begin(name)
         work = folder / "work"
-        work.mkdir(parents=True)
         log = folder / "std_log.txt"
         log.touch()
         prefix = f"ExperimentRun/dcid.{name}"
@@ -127,8 +130,9 @@ class Workbench:
         given = properties.get("environmentVariables") or {}
         return environment | {str(key): str(value) for key, value in given.items()}
 
-    def collect(self, name: str, folder: Path) -> None:
+    def collect(self, name: str) -> None:
         """Store the outputs, the log and the folders that Azure keeps of every run."""
+        folder = self.folders.of(name)
         properties = self.jobs.get(name).body["properties"]
         for key in properties.get("outputs") or {}:
             path = folder / "outputs" / safe_name(key)

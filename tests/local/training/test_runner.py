@@ -76,3 +76,73 @@ def test_the_end_of_a_job_is_told_when_the_disk_has_room_again(state: State, at:
         assert status(state, "first") == ("Completed" if at == "Completed" else "Failed")
 
     played(state, story())
+
+
+async def ran(state: State, name: str, command: str, **more: Any) -> Path:
+    """Run a job to its end, and return its folder."""
+    submit(state, name, command, **more)
+    await until(lambda: status(state, name) in TERMINAL)
+    return state.runner.folder / name
+
+
+def test_a_deleted_job_leaves_nothing_to_the_next_of_its_name(state: State) -> None:
+    """Neither a line of its log nor a parameter nor a file."""
+    place = state.place
+
+    async def story() -> None:
+        more = {"outputs": {"out": {"jobOutputType": "uri_folder"}}}
+        folder = await ran(state, "same", "echo one; echo 1 > ${{outputs.out}}/one; touch outputs/one", **more)
+        state.tracking.change("same", lambda body: body["params"].update(depth="1"))
+        state.jobs.delete("same")
+        assert not folder.exists()
+        assert state.tracking.logged("same")["params"] == {}
+        assert list(state.blobs.tree(place.artifact_container, "ExperimentRun")) == []
+        assert list(state.blobs.tree(place.blob_container, "azureml")) == []
+        assert [each.name for each in (state.folder / "blobs").iterdir()] == []
+        await ran(state, "same", "echo two", **more)
+        assert (folder / "std_log.txt").read_text() == "two\n"
+
+    played(state, story())
+
+
+def test_what_an_asset_is_made_of_outlives_its_job(state: State) -> None:
+    """A model of one output and one of the run's own folder stay whole; all else of the job goes."""
+    uris = {"out": "azureml://jobs/maker/outputs/out", "run": "runs:/maker/outputs/model"}
+
+    async def story() -> None:
+        outputs = {name: {"jobOutputType": "uri_folder"} for name in ("out", "other")}
+        line = "mkdir outputs/model; for each in outputs/model outputs ${{outputs.out}} ${{outputs.other}}; "
+        await ran(state, "maker", line + "do echo x > $each/m.bin; done", outputs=outputs)
+        for name, uri in uris.items():
+            state.assets.put("models", name, "1", {"modelUri": uri, "modelType": "custom_model"})
+        state.jobs.delete("maker")
+        left = [
+            blob.name
+            for container in (state.place.artifact_container, state.place.blob_container)
+            for _, blob in state.blobs.tree(container, "")
+        ]
+        assert left == ["ExperimentRun/dcid.maker/outputs/model/m.bin", "azureml/maker/out/m.bin"]
+
+    played(state, story())
+
+
+def test_a_start_sweeps_what_the_last_server_left_of_its_jobs(state: State, new_state: Callable[[], State]) -> None:
+    """The files of a job that died with it go, its log stays; a new job of that name starts afresh."""
+
+    async def story() -> None:
+        # As it stands when the server is killed.
+        state.jobs.put("dead", JOB | {"command": "true"})
+        state.runner.workbench.prepare("dead")
+        folder = state.runner.folder / "dead"
+        (folder / "std_log.txt").write_text("so far")
+        (folder / "result.json").write_text('{"reason": "exited", "code": 0}')
+        again = new_state()
+        await again.start()
+        assert sorted(each.name for each in folder.iterdir()) == ["result.json", "std_log.txt"]
+        assert status(again, "dead") == "Failed"
+        again.jobs.delete("dead")
+        await ran(again, "dead", "kill -9 $PPID")
+        assert status(again, "dead") == "Failed"
+        await again.close()
+
+    played(state, story())
