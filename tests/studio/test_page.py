@@ -256,6 +256,20 @@ def register(house: House, name: str, uri: str, tags: dict[str, str]) -> int:
     return answer.status_code
 
 
+def test_signing_out_ends_the_visit(chromium: Any, house: House) -> None:
+    """The button in the corner: the page shows nothing any more, and the visit opens nothing."""
+    context = chromium.new_context()
+    other = context.new_page()
+    other.goto(house.inv("studio", "--no-open").stdout.splitlines()[-1])
+    other.wait_for_selector("#out:not([hidden])")
+    other.click("#out")
+    other.wait_for_selector("h1:has-text('Not signed in')")
+    assert other.is_hidden("#out")
+    other.reload()
+    other.wait_for_selector("h1:has-text('Not signed in')")
+    context.close()
+
+
 def test_who_has_no_link_sees_nothing(page: Page, chromium: Any) -> None:
     """Another browser gets the page without anything of the workspace, and what to do."""
     context = chromium.new_context()

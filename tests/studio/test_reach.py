@@ -113,7 +113,18 @@ def test_everything_is_reached_by_tab(page: Page) -> None:
     """In the order of the page, and one sees where one is."""
     go(page, "endpoint")
     names = reached(page)
-    first = ["Skip to the content", "Studio", "Endpoint", "Rollout", "Test", "Models", "Jobs", "theme", "address"]
+    first = [
+        "Skip to the content",
+        "Studio",
+        "Endpoint",
+        "Rollout",
+        "Test",
+        "Models",
+        "Jobs",
+        "theme",
+        "out",
+        "address",
+    ]
     assert names[: len(first)] == first
     assert {"shift", "back", "about-blue", "log-blue", "about-green", "log-green"} <= set(names)
     go(page, "test")

@@ -31,7 +31,6 @@ from local.wire.guard import Guard
 from local.wire.visits import VISIT_LASTS, Visit, Visits
 
 PAGE = Path(__file__).parent / "page"
-COOKIE = "studio"
 KEY = "x-studio-key"
 MAX_BODY = 2 << 20
 _LOG = logging.getLogger("local")
@@ -64,6 +63,8 @@ class Studio:
         self._hosts = hosts
         # The origin rules of the control plane, for this port alone: another port of 127.0.0.1 is another origin.
         self._guard = Guard("", hosts)
+        # A browser sends a cookie to all ports of 127.0.0.1: with one name, two workspaces would sign each other out.
+        self._cookie = f"studio-{min(hosts).rpartition(':')[2]}"
         self._api = Api(state)
         self._actions = Actions(state, self._arm)
         self.stream = Stream(state)
@@ -110,7 +111,7 @@ class Studio:
         return endpoint
 
     def _visit(self, request: Request) -> Visit:
-        visit = self._visits.find(request.cookies.get(COOKIE, ""), request.headers.get(KEY, ""))
+        visit = self._visits.find(request.cookies.get(self._cookie, ""), request.headers.get(KEY, ""))
         if visit is None:
             raise Unauthorized("This browser is not signed in: inv studio opens a link that does it")
         return visit
@@ -130,13 +131,13 @@ class Studio:
             raise Unauthorized("This link was used, or is too old: inv studio makes a new one")
         response = JSONResponse({"key": visit.key})
         seconds = int(VISIT_LASTS.total_seconds())
-        response.set_cookie(COOKIE, visit.cookie, max_age=seconds, httponly=True, samesite="strict", path="/api")
+        response.set_cookie(self._cookie, visit.cookie, max_age=seconds, httponly=True, samesite="strict", path="/api")
         return response
 
     async def _sign_out(self, request: Request) -> Response:
         self._visits.close(self._visit(request))
         response = JSONResponse({})
-        response.delete_cookie(COOKIE, path="/api", httponly=True, samesite="strict")
+        response.delete_cookie(self._cookie, path="/api", httponly=True, samesite="strict")
         return response
 
     async def _events(self, request: Request) -> Response:

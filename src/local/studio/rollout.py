@@ -8,6 +8,7 @@ not understood, shows nothing; it never fails the page.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ _TENTHS = 10.0  # of a nat: how a trail keeps log E
 
 def read(tags: Mapping[str, str]) -> Json | None:
     """Return the last rollout that the endpoint remembers, or None."""
+    # Null is a tag, too, that anybody can set.
+    tags = {name: text for name, text in tags.items() if isinstance(text, str)}
     try:
         identity, _, step, begun, watched, status, _ = json.loads(tags.get("rollout", ""))
         found: Json = {
@@ -26,10 +29,10 @@ def read(tags: Mapping[str, str]) -> Json | None:
             "new": str(identity).partition(" of ")[0],
             "step": int(step),
             "begun": str(begun),
-            "watched": float(watched),
+            "watched": _finite(watched),
             "status": str(status),
         }
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     curves = {name.removeprefix("trail."): _curve(text) for name, text in tags.items() if name.startswith("trail.")}
     counts = {name.removeprefix("evidence."): _counts(text) for name, text in tags.items() if name[:9] == "evidence."}
@@ -44,7 +47,7 @@ def _steps(text: str) -> tuple[list[list[float]], list[int]]:
     """Return [seconds since the rollout began, percent] of each step, and the percents of those to come."""
     try:
         marks = [each.split(":") for each in text.split()]
-        return [[float(at), int(percent)] for at, percent in marks if at], [int(each) for at, each in marks if not at]
+        return [[_finite(at), int(percent)] for at, percent in marks if at], [int(each) for at, each in marks if not at]
     except ValueError:
         return [], []
 
@@ -53,16 +56,24 @@ def _curve(text: str) -> Json | None:
     """Return what each test needs, and [seconds, log E of harm, of safety or None] of each point."""
     try:
         harm, safety, *points = text.split()
-        read_points = [[float(number) if number else None for number in each.split(",")] for each in points]
+        read_points = [[_finite(number) if number else None for number in each.split(",")] for each in points]
         return {
-            "harm_needs": float(harm),
-            "safety_needs": float(safety) if float(safety) else None,
+            "harm_needs": _finite(harm),
+            "safety_needs": _finite(safety) or None,
             "points": [
                 [at, _nats(tests[0]), _nats(tests[1] if len(tests) > 1 else None)] for at, *tests in read_points
             ],
         }
     except (ValueError, IndexError):
         return None
+
+
+def _finite(value: Any) -> float:
+    """Return the number; ValueError for one that JSON has no word for, as for what is none."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is not finite")
+    return number
 
 
 def _nats(value: float | None) -> float | None:
@@ -73,7 +84,7 @@ def _counts(text: str) -> list[int] | None:
     """Return requests and bad ones of the old, then of the new deployment."""
     try:
         four = [int(number) for number in json.loads(text)[1]]
-    except (ValueError, TypeError, IndexError, KeyError):
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError):
         return None
     return four if len(four) == 4 else None
 

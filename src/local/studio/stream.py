@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from asyncio import to_thread
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from local.studio.pulse import Pulse
 if TYPE_CHECKING:
     from local.control.state import State
 
+_LOG = logging.getLogger("local")
 BEAT_SECONDS = 1.0
 MOST_LISTENERS = 20
 
@@ -71,22 +73,29 @@ class Stream:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            at, beats = self._pulse.look()
-            if not self._queues:
-                continue
-            changes = self._state.store.changes()
-            if changes != self._changes:
-                self._changes = changes
-                self._tell(event("all", await to_thread(views.everything, self._state)))
-            found = views.health(self._state)
-            if found != self._health:
-                self._health = found
-                self._tell(event("health", found))
-            answers = self._pulse.answers(list(found))
-            if answers != self._answers:
-                self._answers = answers
-                self._tell(event("answers", answers))
-            self._tell(event("beat", {name: pulse.shown(at, beats, name) for name in found}))
+            try:
+                await self._beat()
+            except Exception:
+                # One look that fails must not be the last: the page would go on saying that it is live.
+                _LOG.exception("the studio could not look")
+
+    async def _beat(self) -> None:
+        at, beats = self._pulse.look()
+        if not self._queues:
+            return
+        changes = self._state.store.changes()
+        if changes != self._changes:
+            self._tell(event("all", await to_thread(views.everything, self._state)))
+            self._changes = changes
+        found = views.health(self._state)
+        if found != self._health:
+            self._health = found
+            self._tell(event("health", found))
+        answers = self._pulse.answers(list(found))
+        if answers != self._answers:
+            self._answers = answers
+            self._tell(event("answers", answers))
+        self._tell(event("beat", {name: pulse.shown(at, beats, name) for name in found}))
 
     def _tell(self, said: bytes) -> None:
         for queue in tuple(self._queues):

@@ -28,7 +28,7 @@ def everything(state: State) -> Json:
         "workspace": {"name": state.place.workspace_name, "folder": str(state.folder), "scoring": state.place.scoring},
         "jobs": [_job(state, each) for each in state.store.find("jobs", archived=False, limit=MOST_JOBS)],
         "models": [_model(each) for each in models],
-        "endpoints": [_endpoint(state, name) for name in state.store.names("endpoints")],
+        "endpoints": [each for name in state.store.names("endpoints") if (each := _endpoint(state, name))],
         "history": past,
     }
 
@@ -67,8 +67,12 @@ def _model(document: Document) -> Json:
     }
 
 
-def _endpoint(state: State, name: str) -> Json:
-    document = state.endpoints.get(name)
+def _endpoint(state: State, name: str) -> Json | None:
+    try:
+        document = state.endpoints.get(name)
+    except NotFound:
+        # Deleted since its name was read.
+        return None
     body, properties = document.body, document.body["properties"]
     found = rollout.by_age(state.endpoints.deployments(name))
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from azure.ai.ml.entities import Model
 
 from local.control.state import State
 from local.routing.telemetry import Telemetry
-from local.studio import pulse, rollout, views
+from local.studio import pulse, rollout, stream, views
 from local.studio.pulse import Pulse
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -67,10 +68,52 @@ def test_an_endpoint_is_shown_with_its_split_and_its_memory(state: State) -> Non
     assert list(told["curves"]) == ["error"]
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]", "[1]", "{}", "null", '["a","b","c","d","e","f","g"]'])
+GARBLED = ["", "no json", "[]", "[1]", "{}", "null", '["a","b","c","d","e","f","g"]', None]
+GARBLED += [
+    f'["a","b",{step},"d",{watched},"f","g"]' for step, watched in (("1e999", "1"), ("1", "1e999"), ("1", "NaN"))
+]
+
+
+@pytest.mark.parametrize("text", GARBLED)
 def test_a_memory_that_is_not_understood_shows_nothing(text: str) -> None:
     """Whoever wrote it, the page is shown."""
-    assert rollout.read({"rollout": text}) is None
+    assert rollout.read({"rollout": text}) is None  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "nan", "125 20 0,nan,0", "inf 20 0,0,0", "nan:10 1:25", "[[1],[1e999,2,3,4]]"]
+)
+def test_no_tag_keeps_the_rest_from_being_told(text: str | None) -> None:
+    """Not even null, or a number that JSON has no word for: the page goes by the rest."""
+    whole = json.dumps(["green of X", "p", 25, "2026-11-23T07:32:58+00:00", 3.5, "running", 10])
+    found = rollout.read({"rollout": whole, "trail": text, "trail.error": text, "evidence.error": text})  # type: ignore[dict-item]
+    assert found is not None
+    assert json.loads(json.dumps(found, allow_nan=False))["step"] == 25
+
+
+def test_a_look_that_fails_is_not_the_last(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever went wrong in it: the page would go on saying that it is live."""
+    faults = iter([KeyError("gone"), ValueError("nan")])
+    looked = views.health
+
+    def health(state: State) -> Any:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return looked(state)
+
+    monkeypatch.setattr(stream, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(views, "health", health)
+
+    async def beats() -> None:
+        looking, queue = stream.Stream(state), asyncio.Queue[bytes | None](100)
+        looking._queues.add(queue)
+        looking.start()
+        async with asyncio.timeout(10):
+            while not (await queue.get() or b"").startswith(b"event: beat"):
+                pass
+        await looking.close()
+
+    asyncio.run(beats())
 
 
 def test_answers_are_counted_by_status() -> None:

@@ -1,6 +1,6 @@
 // The page: signs in, listens, and shows the view that the address names.
 
-import { listen, signIn } from "./api.js";
+import { listen, signIn, signOut } from "./api.js";
 import { empty, fill, h, icon } from "./dom.js";
 import { endpointView } from "./endpoint.js";
 import { jobView, jobsView } from "./jobs.js";
@@ -17,6 +17,7 @@ let view = null;
 let address = "";
 
 const main = document.getElementById("main");
+const out = document.getElementById("out");
 
 function parts() {
   return location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent).filter(Boolean);
@@ -83,7 +84,7 @@ function live(state, words) {
 }
 
 const hearing = {
-  open() { live("on", "live"); },
+  open() { live("on", "live"); out.hidden = false; },
   all(said) { known.all = said; show(); },
   past(said) { known.beats = said; view?.past?.({ ...known, endpoint: current() }); },
   health(said) { known.health = said; update(); },
@@ -119,6 +120,7 @@ function signedOut(why = "") {
   view?.end?.();
   view = null;
   known.all = null;
+  out.hidden = true;
   live("off", "signed out");
   document.getElementById("tabs").replaceChildren();
   main.replaceChildren(empty("Not signed in", why, h("span", {}, "In a terminal, in the project's folder: ", h("code", {}, "inv studio")),
@@ -153,6 +155,9 @@ addEventListener("hashchange", () => {
   else if (location.hash !== "#main") show();
 });
 theme();
+out.append(icon("out"));
+// The stream that is cut off is asked for anew, and refused: that is the end of it.
+out.addEventListener("click", async () => { await signOut(); stopper?.abort(); });
 try {
   await signIn();
   await follow();
