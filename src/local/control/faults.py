@@ -64,7 +64,7 @@ class Faults:
         self._router = router
         self._address = control
         self._control: list[ControlFault] = []
-        self._scoring: list[Json] = []
+        self._scoring: dict[tuple[str, str], Json] = {}
         self._read: OrderedDict[tuple[object, ...], Reply] = OrderedDict()
 
     async def around(self, call: Call, answer: Callable[[Call], Awaitable[Reply]]) -> Reply:
@@ -118,11 +118,11 @@ class Faults:
     def add(self, given: Json) -> None:
         control = [_control_fault(each) for each in given.get("control") or []]
         scoring = [_scoring_fault(each) for each in given.get("scoring") or []]
-        if len(self._control) + len(control) > _MAX_FAULTS:
+        if max(len(self._control) + len(control), len(self._scoring) + len(scoring)) > _MAX_FAULTS:
             raise Invalid(f"At most {_MAX_FAULTS} faults can be set at a time")
         self._control += control
         for fault in scoring:
-            self._scoring.append(fault)
+            self._scoring[fault["endpoint"], fault["deployment"]] = fault
             self._router.set_fault(**fault)
 
     def clear(self) -> None:
@@ -131,7 +131,7 @@ class Faults:
         self._router.clear_faults()
 
     def to_json(self) -> Json:
-        return {"control": [asdict(each) for each in self._control], "scoring": list(self._scoring)}
+        return {"control": [asdict(each) for each in self._control], "scoring": list(self._scoring.values())}
 
 
 def _asked(call: Call) -> tuple[object, ...]:
