@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,12 +93,6 @@ class Assets:
         with self.store.transaction():
             version = str(self.store.greatest_number(kind, name) + 1)
             return self.put(kind, name, version, properties)[0]
-
-    def start_upload(self, name: str, version: str) -> str:
-        """Reserve a container of its own for a code's files, and return its name."""
-        container = f"code-{secrets.token_hex(12)}"
-        self.store.put("uploads", name, {"container": container}, version=version)
-        return container
 
     def render(self, document: Document) -> Json:
         """Return a version as the service shows it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -225,7 +226,8 @@ def _operation_operations(state: State) -> list[Operation]:
 
 
 def _start_upload(state: State, call: Call) -> Reply:
-    container = state.assets.start_upload(call["name"], call["version"])
+    # A container of its own for a code's files.
+    container = f"code-{secrets.token_hex(12)}"
     uri = state.place.blob_url(container)
     return Reply(
         body={
