@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+import time
 from asyncio import to_thread
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +20,10 @@ from local.storage.store import Document
 from local.wire.call import Call, Json, Reply
 
 _LOG = logging.getLogger("local")
+# A disk that is full is emptied by somebody; past that time, the next start ends the operation.
+_WRITE_SECONDS = 600.0
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 10.0
 
 
 class Deployer:
@@ -48,7 +54,21 @@ class Deployer:
                 self.deployments.change(document, **changes)
                 self.operations.end(operation, failure)
 
-        await to_thread(settle)
+        await self._record(settle)
+
+    async def _record(self, write: Callable[[], None]) -> None:
+        """Write how work has ended, again and again if it must be: nothing else ends its operation."""
+        give_up = time.monotonic() + _WRITE_SECONDS
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await to_thread(write)
+            except (sqlite3.Error, OSError) as error:
+                _LOG.error("the end of an operation cannot be written: %s", error)
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _serve(self, endpoint: str, name: str, wanted: Json) -> Json | None:
         """Have the supervisor serve it; return the error, or None."""
@@ -61,12 +81,20 @@ class Deployer:
             return {"code": "BadArgument", "message": str(error)}
         except OSError as error:
             return {"code": "InternalServerError", "message": f"The deployment could not be started: {error}"}
+        except Exception as error:
+            # Whatever it is: what is asked for must not stay under way for ever.
+            _LOG.exception("deployment %s of endpoint %s could not be started", name, endpoint)
+            return {"code": "InternalServerError", "message": f"The deployment could not be started: {error!r}"}
         return None
+
+    async def _stop(self, endpoint: str, name: str) -> None:
+        with _logged(f"deployment {name} of endpoint {endpoint} could not be stopped"):
+            await self.supervisor.remove(endpoint, name)
 
     async def remove(self, document: Document, operation: str) -> None:
         """Stop a deployment and forget it."""
         endpoint, name = document.body["endpoint"], document.body["name"]
-        await self.supervisor.remove(endpoint, name)
+        await self._stop(endpoint, name)
 
         def forget() -> None:
             with self.store.transaction():
@@ -74,14 +102,14 @@ class Deployer:
                 self.endpoints.drop_traffic(endpoint, name)
                 self.operations.end(operation)
 
-        await to_thread(forget)
+        await self._record(forget)
         self.endpoints.route(endpoint)
 
     async def remove_endpoint(self, endpoint: str, operation: str) -> None:
         """Stop and forget an endpoint with all that is deployed on it."""
-        self.endpoints.router.remove_endpoint(endpoint)
+        self.endpoints.route(endpoint)
         found = await to_thread(self.endpoints.deployments, endpoint)
-        await asyncio.gather(*(self.supervisor.remove(endpoint, each.body["name"]) for each in found))
+        await asyncio.gather(*(self._stop(endpoint, each.body["name"]) for each in found))
 
         def forget() -> None:
             with self.store.transaction():
@@ -90,7 +118,7 @@ class Deployer:
                 self.store.delete("endpoints", endpoint)
                 self.operations.end(operation)
 
-        await to_thread(forget)
+        await self._record(forget)
 
     async def recover(self) -> None:
         """Serve again what was serving; end the operations that the last server left under way.
@@ -103,34 +131,34 @@ class Deployer:
                 _LOG.error("deployment %s is forgotten: there is no endpoint %s", name, endpoint)
                 self.store.delete("deployments", name)
         for operation in self.operations.under_way():
-            with _logged(f"operation {operation.name}"):
-                await self._end_cut_off(operation)
+            with _logged(f"operation {operation.name} could not be recovered"):
+                self._end_cut_off(operation)
         for name in self.store.names("endpoints"):
-            for each in self.endpoints.deployments(name):
-                if each.body.get("serving"):
-                    self.start(self._resume(each))
-            with _logged(f"endpoint {name}"):
+            if self.endpoints.get(name).body["state"] != "Deleting":
+                for each in self.endpoints.deployments(name):
+                    if each.body.get("serving"):
+                        self.start(self._resume(each))
+            with _logged(f"endpoint {name} could not be recovered"):
                 self.endpoints.route(name)
 
-    async def _end_cut_off(self, operation: Document) -> None:
-        """Finish a deletion that the last server began; fail whatever else it was about."""
+    def _end_cut_off(self, operation: Document) -> None:
+        """Go on with a deletion that the last server began; fail whatever else it was about."""
         kind, _, rest = str(operation.body["resource"]).partition("/")
         endpoint, _, deployment = rest.partition("/deployments/")
         found = self.store.get("deployments", f"{endpoint}/{deployment}") if deployment else None
         if operation.body.get("deletes") and kind == "onlineEndpoints":
             if not deployment:
-                await self.remove_endpoint(endpoint, operation.name)
+                self.start(self.remove_endpoint(endpoint, operation.name))
             elif found:
-                await self.remove(found, operation.name)
+                self.start(self.remove(found, operation.name))
             else:
                 self.operations.end(operation.name)
             return
-        if found is not None:
-            self.deployments.change(found, state="Failed")
-        elif not deployment and self.store.get("endpoints", endpoint):
-            self.endpoints.change(endpoint, state="Succeeded")
         gone: Json = {"code": "Interrupted", "message": "The local workspace was stopped while this was under way."}
-        self.operations.end(operation.name, gone)
+        with self.store.transaction():
+            if found is not None:
+                self.deployments.change(found, state="Failed")
+            self.operations.end(operation.name, gone)
 
     async def close(self) -> None:
         """Give up the work that is under way; the next server ends its operations."""
@@ -168,25 +196,29 @@ def _logged(what: str) -> Iterator[None]:
     try:
         yield
     except Exception:
-        _LOG.exception("%s could not be recovered", what)
+        _LOG.exception(what)
 
 
 async def put_deployment(deployer: Deployer, call: Call) -> Reply:
     call.properties()
-    return await _put(deployer, call["endpoint"], call["name"], call.document(), 201)
+    put = await to_thread(deployer.deployments.put, call["endpoint"], call["name"], call.document())
+    return _applied(deployer, *put, 201)
 
 
 async def patch_deployment(deployer: Deployer, call: Call) -> Reply:
     """Change the tags or the number of instances."""
-    old = await to_thread(deployer.deployments.get, call["endpoint"], call["name"])
     given = call.document()
-    sku = old.body["sku"] | (given.get("sku") or {})
-    tags = old.body["tags"] | (given.get("tags") or {})
-    return await _put(deployer, call["endpoint"], call["name"], old.body | {"sku": sku, "tags": tags}, 200)
+
+    def merged() -> tuple[Document, str]:
+        with deployer.store.transaction():
+            old = deployer.deployments.get(call["endpoint"], call["name"]).body
+            changed = {key: old[key] | (given.get(key) or {}) for key in ("sku", "tags")}
+            return deployer.deployments.put(call["endpoint"], call["name"], old | changed)
+
+    return _applied(deployer, *await to_thread(merged), 200)
 
 
-async def _put(deployer: Deployer, endpoint: str, name: str, body: Json, status: int) -> Reply:
-    document, operation = await to_thread(deployer.deployments.put, endpoint, name, body)
+def _applied(deployer: Deployer, document: Document, operation: str, status: int) -> Reply:
     deployer.start(deployer.apply(document, operation))
     return deployer.operations.goes_on(operation, deployer.deployments.render(document), status)
 

@@ -43,7 +43,10 @@ class Endpoints:
         return self.store.find("deployments", mark=name, newest_first=False)
 
     def put(self, name: str, body: Json) -> tuple[Document, str]:
-        """Create or replace an endpoint. Returns it and the operation."""
+        """Create or replace an endpoint. Returns it as the answer shows it, and the operation, which has ended by then.
+
+        Both are written at once, so that nothing is under way that a full disk or a kill could keep from ending.
+        """
         properties = {key: value for key, value in body["properties"].items() if value is not None}
         live, mirror = (properties.setdefault(key, {}) for key in ("traffic", "mirrorTraffic"))
         mode = _MODES.get(str(properties.get("authMode", "Key")).lower())
@@ -78,6 +81,8 @@ class Endpoints:
                     "operation": operation,
                 },
             )
+            self.change(name, state="Succeeded")
+            self.operations.end(operation)
         return document, operation
 
     def change(self, name: str, **changes: object) -> Document:
@@ -94,7 +99,10 @@ class Endpoints:
 
     def route(self, name: str) -> None:
         """Make the router follow the endpoint as it is stored now. Call it in the event loop."""
-        document = self.get(name)
+        document = self.store.get("endpoints", name)
+        if document is None or document.body["state"] == "Deleting":
+            self.router.remove_endpoint(name)
+            return
         properties = document.body["properties"]
         mode = properties["authMode"]
         self.router.set_endpoint(
@@ -178,27 +186,20 @@ async def put_endpoint(endpoints: Endpoints, call: Call) -> Reply:
     """Create or replace; the traffic is in effect before the answer is sent."""
     call.properties()
     document, operation = await to_thread(endpoints.put, call["name"], call.document())
-    return await _settle(endpoints, document, operation, 201)
+    return _routed(endpoints, document, operation, 201)
 
 
 async def patch_endpoint(endpoints: Endpoints, call: Call) -> Reply:
     def merged() -> tuple[Document, str]:
-        old = endpoints.get(call["name"])
-        given = {key: value for key, value in call.document().items() if key in ("tags", "identity")}
-        return endpoints.put(old.name, old.body | given)
+        with endpoints.store.transaction():
+            old = endpoints.get(call["name"])
+            given = {key: value for key, value in call.document().items() if key in ("tags", "identity")}
+            return endpoints.put(old.name, old.body | given)
 
     document, operation = await to_thread(merged)
-    return await _settle(endpoints, document, operation, 200)
+    return _routed(endpoints, document, operation, 200)
 
 
-async def _settle(endpoints: Endpoints, document: Document, operation: str, status: int) -> Reply:
+def _routed(endpoints: Endpoints, document: Document, operation: str, status: int) -> Reply:
     endpoints.route(document.name)
-    answer = endpoints.render(document)
-
-    def settle() -> None:
-        with endpoints.store.transaction():
-            endpoints.change(document.name, state="Succeeded")
-            endpoints.operations.end(operation)
-
-    await to_thread(settle)
-    return endpoints.operations.goes_on(operation, answer, status)
+    return endpoints.operations.goes_on(operation, endpoints.render(document), status)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from local.control.api import Api
 from local.control.state import State, assemble
 from local.errors import Conflict, Invalid
 from local.routing.calls import Call as Request
+from local.serving.spec import DeploymentSpec
+from local.storage.store import Document
 from local.wire.call import Call, Reply
 from local.wire.place import Place
 
@@ -175,3 +179,59 @@ def test_what_failed_to_serve_again_is_tried_again_at_the_next_start(state: Stat
         assert await once_more() == ("Succeeded", [True])
 
     run(scenario())
+
+
+@pytest.mark.parametrize("failure", [None, ValueError("of a library")])
+def test_an_operation_ends_however_its_work_fails(
+    state: State, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception | None
+) -> None:
+    """An error that nobody thought of fails it; an end that cannot be written is written when it can be."""
+    caplog.set_level(logging.ERROR)
+
+    async def serve(spec: DeploymentSpec) -> None:
+        state.store.db.execute("PRAGMA query_only=ON")
+        if failure:
+            raise failure
+
+    monkeypatch.setattr(state.supervisor, "apply", serve)
+
+    async def scenario() -> None:
+        await ask(state, "PUT", "end/deployments/blue", BLUE)
+        await until(lambda: "cannot be written" in caplog.text)
+        assert state.operations.under_way() != []
+        state.store.db.execute("PRAGMA query_only=OFF")
+        await until(lambda: not state.operations.under_way())
+
+    run(scenario())
+    blue = state.deployments.get("end", "blue").body
+    assert blue["state"] == ("Failed" if failure else "Succeeded")
+    error = state.operations.get(blue["operation"]).body["error"]
+    assert ("of a library" in error["message"]) if failure else error is None
+
+
+def test_a_write_of_an_endpoint_leaves_nothing_under_way(state: State) -> None:
+    """It is shown as under way, and has ended on disk: no kill comes in between."""
+    document, operation = state.endpoints.put("new", {"properties": {}})
+    assert document.body["state"] == "Creating"
+    assert state.endpoints.get("new").body["state"] == "Succeeded"
+    assert state.operations.get(operation).body["status"] == "Succeeded"
+
+
+def test_a_patch_writes_over_nothing_that_came_after_it_had_read(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A split that is set meanwhile stays, beside the tags of the patch."""
+    get, properties = state.endpoints.get, {"authMode": "Key", "traffic": {"blue": 100}, "mirrorTraffic": {}}
+    shift = threading.Thread(target=state.endpoints.change, args=("end",), kwargs={"properties": properties})
+
+    def read(name: str) -> Document:
+        found = get(name)
+        if shift.ident is None:
+            shift.start()
+            shift.join(0.3)
+        return found
+
+    monkeypatch.setattr(state.endpoints, "get", read)
+    path = f"{state.place.id}/onlineEndpoints/end"
+    asyncio.run(Api(state).answer(Call("PATCH", path, body={"tags": {"lease": "mine"}})))
+    shift.join()
+    body = get("end").body
+    assert (body["properties"]["traffic"], body["tags"]) == ({"blue": 100}, {"lease": "mine"})
