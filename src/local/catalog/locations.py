@@ -23,6 +23,8 @@ _ASSET_ID = re.compile(
 _ELSEWHERE = re.compile(r"(https?|wasbs?|abfss?|adl)://[^/]")
 _WEB = re.compile(r"https?://[^/]")
 _WASBS = re.compile(r"wasbs://(?P<container>[^@/]+)@(?P<host>[^/]+)/(?P<path>.+)")
+_EXPRESSION = re.compile(r"\$\{\{\s*([^}]*?)\s*\}\}")
+_DEFAULT_DATASTORE = "workspaceblobstore"
 _ASSET_NAME = re.compile(r"azureml:(?P<name>[^:/@]+):(?P<version>[^:/@]+)")
 
 
@@ -95,6 +97,33 @@ class Locator:
             return uri
         return self.long_uri(uri)
 
+    def output_uri(self, uri: str, job: str, output: str) -> str:
+        """Return where a job is to write an output, with the service's expressions in it evaluated.
+
+        Raises:
+            Invalid: an expression is unknown, or a job cannot write there: to another job's output, into an asset.
+            NotFound: it names a datastore that does not exist.
+            Unsupported: the files would not be here.
+        """
+        known = {"name": job, "output_name": output, "default_datastore": _DEFAULT_DATASTORE}
+
+        def value(match: re.Match[str]) -> str:
+            if match[1] not in known:
+                raise Invalid(f"Output {output}: {match[0]} is not known in a path (but {', '.join(known)})")
+            return known[match[1]]
+
+        found = _EXPRESSION.sub(value, uri)
+        if not _DATASTORE.fullmatch(found) and not _ELSEWHERE.match(found):
+            raise Invalid(
+                f"Output {output}: a job cannot write to {found} (but to azureml://datastores/NAME/paths/...)"
+            )
+        if self.web_address(found):
+            raise Unsupported(f"outputs at {found.split('?')[0]}: they would lie elsewhere, not in this workspace")
+        path = self.resolve(found).path
+        if not path or ".." in path.split("/"):
+            raise Invalid(f"Output {output}: {found} names no folder or file to write to")
+        return found
+
     def _in_datastore(self, name: str, path: str) -> Location:
         container = self.place.container_of(name)
         if container is None and self.store.get("datastores", name) is not None:
@@ -110,7 +139,7 @@ class Locator:
         declared = document.body["properties"].get("outputs") or {}
         if output in declared:
             uri = declared[output].get("uri")
-            base = self.resolve(uri) if uri else self._in_datastore("workspaceblobstore", f"azureml/{job}/{output}")
+            base = self.resolve(uri) if uri else self._in_datastore(_DEFAULT_DATASTORE, f"azureml/{job}/{output}")
         elif output in ("artifacts", "default"):
             base = self._in_datastore("workspaceartifactstore", f"ExperimentRun/dcid.{job}")
         else:
@@ -133,5 +162,5 @@ class Locator:
             parts = parts[1:]
         if not parts:
             raise Invalid("The blob address names no container")
-        datastore = "workspaceartifactstore" if parts[0] == self.place.artifact_container else "workspaceblobstore"
+        datastore = "workspaceartifactstore" if parts[0] == self.place.artifact_container else _DEFAULT_DATASTORE
         return Location(datastore, parts[0], "/".join(parts[1:]))

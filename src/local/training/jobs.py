@@ -55,8 +55,9 @@ class Jobs:
                 return self._amend(old, properties), False
             names.check("Job", name)
             self._check(properties)
+            kept = {key: value for key, value in properties.items() if value is not None}
             body = {
-                "properties": {key: value for key, value in properties.items() if value is not None},
+                "properties": kept | self._placed_outputs(name, kept.get("outputs") or {}),
                 "status": "Queued",
                 "submitted": now(),
             }
@@ -184,6 +185,24 @@ class Jobs:
             self.locator.resolve(uri, "models" if "model" in kind else "data")
         elif kind != "uri_file":
             raise Invalid(f"Input {name}: a web address names one file, so its type is uri_file, not {kind}")
+
+    def _placed_outputs(self, job: str, declared: Json) -> Json:
+        """Return the outputs with their places in full; refuse now what could not be kept when the job has run."""
+        placed: Json = {}
+        for key, value in declared.items():
+            placed[key] = dict(value or {})
+            if uri := placed[key].get("uri"):
+                placed[key]["uri"] = self.locator.output_uri(str(uri), job, key)
+            asset, version = placed[key].get("assetName"), placed[key].get("assetVersion")
+            if not asset:
+                continue
+            names.check(f"Asset of output {key}", asset)
+            kind = "models" if "model" in str(placed[key].get("jobOutputType")) else "data"
+            if version:
+                names.check(f"Version of asset {asset}", str(version))
+                if not uri and self.store.get(kind, asset, str(version)):
+                    raise Conflict(f"Output {key}: {asset}:{version} exists, and is not written again")
+        return {"outputs": placed} if placed else {}
 
     def _check_environment(self, reference: str) -> None:
         # Curated environments live in a registry of the service: any name of theirs is taken as known.

@@ -155,6 +155,57 @@ def test_what_cannot_run_is_refused_at_once(submit: Any, line: str, more: dict[s
         submit(line, **more)
 
 
+OWN = "azureml://datastores/workspaceblobstore/paths"
+
+
+@pytest.mark.parametrize(
+    ("path", "lies"),
+    [
+        ("azureml://datastores/${{default_datastore}}/paths/kept/${{name}}/${{ output_name }}/", "kept/{job}/out"),
+        (f"{OWN}/kept/always/", "kept/always"),
+    ],
+)
+def test_an_output_lies_where_the_job_says(
+    ml_client: Any, submit: Any, ended: Any, tape: list[Any], path: str, lies: str
+) -> None:
+    """Its path's expressions are evaluated when the job is submitted, as the service does."""
+    job = submit("echo x > ${{outputs.out}}/t.csv", outputs={"out": Output(type="uri_folder", path=path)})
+    assert job.outputs["out"].path == f"{OWN}/{lies.format(job=job.name)}/"
+    assert ended(job).status == "Completed"
+    seen = submit(
+        "cat ${{inputs.rows}}/t.csv",
+        inputs={"rows": Input(type="uri_folder", path=f"{OWN}/{lies.format(job=job.name)}")},
+    )
+    assert ended(seen).status == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"path": "azureml://datastores/none/paths/x"}, "Datastore with name none not found"),
+        ({"path": "azureml://datastores/theirs_too/paths/x"}, "files in datastore theirs_too"),
+        ({"path": "https://their.blob.core.windows.net/x/y"}, "they would lie elsewhere"),
+        ({"path": "abfss://a@b.dfs.core.windows.net/c"}, "they lie elsewhere"),
+        ({"path": f"{OWN}/${{{{parent.x}}}}/"}, "parent.x"),
+        ({"path": f"{OWN}/"}, "names no folder"),
+        ({"path": f"{OWN}/a/../../b"}, "names no folder"),
+        ({"path": "azureml:some-data:1"}, "cannot write to azureml:some-data:1"),
+        ({"path": "azureml://jobs/${{name}}/outputs/out"}, "cannot write to azureml://jobs"),
+        ({"name": "-a"}, "a name holds letters"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_at_once(
+    ml_client: Any, submit: Any, more: dict[str, str], said: str
+) -> None:
+    """Not when the job has run for hours."""
+    from azure.ai.ml.entities import AzureBlobDatastore
+
+    ml_client.datastores.create_or_update(AzureBlobDatastore(name="theirs_too", account_name="x", container_name="y"))
+    with pytest.raises(HttpResponseError, match=said):
+        submit("true", outputs={"out": Output(type="uri_folder", **more)})
+    ml_client.datastores.delete("theirs_too")
+
+
 def test_an_input_with_nothing_in_it_fails_the_job(ml_client: Any, submit: Any, ended: Any) -> None:
     """An input path that has no blob fails the job with the path's name."""
     empty = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/not/there")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local.control.state import State, assemble
+from local.errors import Conflict
 from local.training.jobs import TERMINAL
 from local.wire.place import Place
 
@@ -122,6 +123,18 @@ def test_what_an_asset_is_made_of_outlives_its_job(state: State) -> None:
             for _, blob in state.blobs.tree(container, "")
         ]
         assert left == ["ExperimentRun/dcid.maker/outputs/model/m.bin", "azureml/maker/out/m.bin"]
+
+    played(state, story())
+
+
+def test_a_version_that_exists_is_refused_as_an_output(state: State) -> None:
+    """A version is written once: the job that would write it again does not begin."""
+    outputs = {"out": {"jobOutputType": "uri_folder", "assetName": "written", "assetVersion": "7"}}
+
+    async def story() -> None:
+        await ran(state, "first", "true", outputs=outputs)
+        with pytest.raises(Conflict, match="written:7 exists"):
+            submit(state, "second", "true", outputs=outputs)
 
     played(state, story())
 
