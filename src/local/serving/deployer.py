@@ -129,7 +129,8 @@ class Deployer:
             endpoint = name.partition("/")[0]
             if self.store.get("endpoints", endpoint) is None:
                 _LOG.error("deployment %s is forgotten: there is no endpoint %s", name, endpoint)
-                self.store.delete("deployments", name)
+                with _logged(f"deployment {name} could not be forgotten"):
+                    self.store.delete("deployments", name)
         for operation in self.operations.under_way():
             with _logged(f"operation {operation.name} could not be recovered"):
                 self._end_cut_off(operation)

@@ -139,7 +139,9 @@ class Deployments:
     def spec(self, endpoint: str, name: str, wanted: Json) -> DeploymentSpec:
         properties = wanted["properties"]
         code = properties.get("codeConfiguration") or {}
-        own = {key: properties.get(key) for key in ("model", "codeConfiguration", "environmentVariables")}
+        # A probe is part of what runs, as it is of a pod: an instance keeps those that it was started with.
+        parts = ("model", "codeConfiguration", "environmentVariables", "livenessProbe", "readinessProbe")
+        own = {key: properties.get(key) for key in parts}
         generation = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
         model_dir, code_dir = None, WITHOUT_SCRIPT if not code.get("scoringScript") else None
         if properties.get("model"):

@@ -74,6 +74,11 @@ class Instance:
         self.upstream.up = True
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
+    @property
+    def kept(self) -> bool:
+        """Whether the server is started again when it ends: not when it has been given up, or stopped."""
+        return self._keeper is not None and not self._keeper.done()
+
     async def stop(self) -> None:
         """End the server and forget its folder. Safe at any time, and to repeat."""
         self.upstream.up = False

@@ -2,7 +2,7 @@
 
 An update of a live deployment starts its new instances beside the old ones, switches the router over when all
 are ready, and stops the old ones when their last request has been answered. A change of scale keeps the
-instances that remain. If the new instances fail, nothing has changed for callers.
+instances that remain, but for those that were given up. If the new instances fail, nothing has changed for callers.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Supervisor:
             before = self._running.get(key)
             kept: list[Instance] = []
             if before is not None and before.spec.generation == spec.generation:
-                kept = before.instances[: spec.instance_count]
+                kept = [one for one in before.instances if one.kept][: spec.instance_count]
             try:
                 fresh = await self._start(spec, spec.instance_count - len(kept), keep_logs=bool(kept))
             except OSError as error:

@@ -235,3 +235,33 @@ def test_a_patch_writes_over_nothing_that_came_after_it_had_read(state: State, m
     shift.join()
     body = get("end").body
     assert (body["properties"]["traffic"], body["tags"]) == ({"blue": 100}, {"lease": "mine"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_new"),
+    [
+        ({"livenessProbe": {"period": "PT3S"}}, True),
+        ({"readinessProbe": {"failureThreshold": 3}}, True),
+        ({"environmentVariables": {"A": "b"}}, True),
+        ({"requestSettings": {"requestTimeout": "PT7S"}}, False),
+        ({"description": "another"}, False),
+    ],
+)
+def test_new_processes_are_started_for_what_a_process_is_started_with(
+    state: State, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], is_new: bool
+) -> None:
+    """Its probes are among that; what the router holds to is not."""
+    asked: list[DeploymentSpec] = []
+
+    async def serve(spec: DeploymentSpec) -> None:
+        asked.append(spec)
+
+    monkeypatch.setattr(state.supervisor, "apply", serve)
+
+    async def scenario() -> None:
+        for more in ({}, changed):
+            await ask(state, "PUT", "end/deployments/blue", BLUE | more)
+            await until(lambda: not state.operations.under_way())
+
+    run(scenario())
+    assert (asked[0].generation != asked[1].generation) == is_new

@@ -73,7 +73,10 @@ def test_a_killed_server_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_keeps_dying_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Restarts come after longer and longer pauses; past their limit it is left down: 424 model_not_ready."""
+    """Restarts come after longer and longer pauses; past their limit it is left down: 424 model_not_ready.
+
+    Deployed again as it is, it is started anew.
+    """
     monkeypatch.setattr("local.serving.instance.RESTARTS", 3)
     monkeypatch.setattr("local.serving.instance._FIRST_PAUSE", 0.005)
     flag = tmp_path / "served"
@@ -99,5 +102,8 @@ def test_a_server_that_keeps_dying_is_given_up(tmp_path: Path, monkeypatch: pyte
             assert re.findall(r"; restart (\d) in (\S+) s", log) == [("1", "0"), ("2", "0.02"), ("3", "0.04")]
             status, answer = await made.score()
             assert (status, answer["error"]["message"]) == (424, "No instance of the deployment is up.")
+            flag.unlink()
+            await made.supervisor.apply(made.spec(script, max_queue_wait_ms=50))
+            assert made.supervisor.running("endp", "blue") == [True]
 
     run(scenario())
