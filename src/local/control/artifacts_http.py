@@ -42,9 +42,9 @@ class ArtifactApi:
             raise Invalid("An artifact needs a path")
         name = f"ExperimentRun/dcid.{run}/{safe_name(rest)}"
         if request.method == "PUT":
-            path = self.blobs.new_file()
-            digest = await receive(request, path)
-            await to_thread(lambda: self.blobs.commit(self.container, name, path, md5=digest))
+            with self.blobs.arriving() as path:
+                digest = await receive(request, path)
+                await to_thread(lambda: self.blobs.commit(self.container, name, path, md5=digest))
             return JSONResponse({})
         if request.method == "GET":
             return FileResponse((await to_thread(self.blobs.get, self.container, name)).path)

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +22,9 @@ from local.wire.guard import Guard
 MAX_BODY = 256 << 20
 # Room for the 50,000 blocks that a blob may have.
 MAX_BLOCK_LIST = 8 << 20
+# Lists that may be sent once more: those of the blobs that were joined last.
+MOST_LISTS = 1000
+_LISTS = "blocklists"
 
 
 class Uploads:
@@ -35,24 +39,27 @@ class Uploads:
             raise Unsupported("blobs other than block blobs")
         if request.headers.get("if-none-match") == "*" and await asyncio.to_thread(self._exists, container, name):
             return blob_words.error(409, "BlobAlreadyExists", "The specified blob already exists.")
-        path = self.blobs.new_file()
-        digest = await receive(request, path)
-        blob = await asyncio.to_thread(
-            lambda: self.blobs.commit(
-                container,
-                name,
-                path,
-                md5=digest,
-                content_type=request.headers.get("x-ms-blob-content-type") or "application/octet-stream",
-                metadata=blob_words.metadata(request.headers),
+        with self.blobs.arriving() as path:
+            digest = await receive(request, path)
+            blob = await asyncio.to_thread(
+                lambda: self.blobs.commit(
+                    container,
+                    name,
+                    path,
+                    md5=digest,
+                    content_type=request.headers.get("x-ms-blob-content-type") or "application/octet-stream",
+                    metadata=blob_words.metadata(request.headers),
+                )
             )
-        )
         return Response(status_code=201, headers=blob_words.stamp(blob) | {"Content-MD5": digest})
 
     async def put_block(self, request: Request, container: str, name: str) -> Response:
-        path = self._block(container, name, request.query_params.get("blockid", ""))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        digest = await receive(request, path)
+        block = self._block(container, name, request.query_params.get("blockid", ""))
+        block.parent.mkdir(parents=True, exist_ok=True)
+        with self.blobs.arriving() as path:
+            digest = await receive(request, path)
+            # Whole, or as it was: a list that comes meanwhile finds no half of it.
+            path.replace(block)
         return Response(status_code=201, headers={"Content-MD5": digest})
 
     async def put_blocklist(self, request: Request, container: str, name: str) -> Response:
@@ -67,30 +74,37 @@ class Uploads:
             raise Invalid(f"The block list is not XML: {error}", code="InvalidXmlDocument") from error
         paths = [self._block(container, name, block) for block in blocks]
         if missing := [path for path in paths if not path.exists()]:
+            if blob := await asyncio.to_thread(self._committed, container, name, blocks):
+                return Response(status_code=201, headers=blob_words.stamp(blob))
             raise Invalid(f"{len(missing)} blocks were not uploaded", code="InvalidBlockList")
-        target = self.blobs.new_file()
-        headers = request.headers
+        blob = await asyncio.to_thread(self._join, container, name, blocks, paths, request.headers)
+        return Response(status_code=201, headers=blob_words.stamp(blob))
 
-        def join() -> Blob:
-            try:
-                with target.open("wb") as writer:
-                    for path in paths:
-                        with path.open("rb") as reader:
-                            shutil.copyfileobj(reader, writer, CHUNK)
-                    writer.flush()
-                    os.fsync(writer.fileno())
-            except OSError:
-                target.unlink(missing_ok=True)
-                raise
+    def _join(self, container: str, name: str, blocks: list[str], paths: list[Path], headers: Headers) -> Blob:
+        with self.blobs.arriving() as target:
+            with target.open("wb") as writer:
+                for path in paths:
+                    with path.open("rb") as reader:
+                        shutil.copyfileobj(reader, writer, CHUNK)
+                writer.flush()
+                os.fsync(writer.fileno())
             kind = headers.get("x-ms-blob-content-type") or "application/octet-stream"
             blob = self.blobs.commit(container, name, target, content_type=kind, metadata=blob_words.metadata(headers))
-            # Not before: until the blob stands, the client may ask once more.
-            for path in set(paths):
-                path.unlink(missing_ok=True)
-            return blob
+        store = self.blobs.store
+        store.put(_LISTS, f"{container}/{name}", {"etag": blob.etag, "list": _digest(blocks)})
+        store.prune(_LISTS, "", MOST_LISTS)
+        # Not before: until the blob stands, the client may ask once more.
+        for path in set(paths):
+            path.unlink(missing_ok=True)
+        return blob
 
-        blob = await asyncio.to_thread(join)
-        return Response(status_code=201, headers=blob_words.stamp(blob))
+    def _committed(self, container: str, name: str, blocks: list[str]) -> Blob | None:
+        """Return the blob that is made of just these blocks already: the answer to it may have been lost."""
+        known = self.blobs.store.get(_LISTS, f"{container}/{name}")
+        if known is None or known.body["list"] != _digest(blocks) or not self._exists(container, name):
+            return None
+        blob = self.blobs.get(container, name)
+        return blob if blob.etag == known.body["etag"] else None
 
     def _block(self, container: str, name: str, block: str) -> Path:
         key = base64.urlsafe_b64encode(self.guard.derive("block", container, name, block).encode()).decode()
@@ -102,6 +116,10 @@ class Uploads:
         except NotFound:
             return False
         return True
+
+
+def _digest(blocks: list[str]) -> str:
+    return hashlib.sha256("\n".join(blocks).encode()).hexdigest()
 
 
 async def _small(request: Request) -> bytes:

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -64,6 +65,20 @@ class Blobs:
     def new_file(self) -> Path:
         """Return a path for bytes that no blob has yet."""
         return self.folder / secrets.token_hex(16)
+
+    @contextmanager
+    def arriving(self) -> Iterator[Path]:
+        """Give a path for bytes that are to become a blob; when that fails, they go again.
+
+        Not when the wait for it is given up: then a thread may still be about to commit them, and the next start
+        sweeps what it did not.
+        """
+        path = self.new_file()
+        try:
+            yield path
+        except Exception:
+            path.unlink(missing_ok=True)
+            raise
 
     def sweep(self) -> None:
         """Remove bytes that no row speaks of: what a crash left. Call it before serving."""
@@ -117,16 +132,10 @@ class Blobs:
             ).fetchone()
             self.store.db.execute("INSERT OR REPLACE INTO blobs VALUES (?,?,?,?,?,?,?,?,?)", values)
         if old and old[0] != values[2] and old[0].startswith("blobs/"):
-            (self.root / old[0]).unlink(missing_ok=True)
+            # The blob stands: what is left of the one before is for the next sweep.
+            with suppress(OSError):
+                (self.root / old[0]).unlink(missing_ok=True)
         return self.get(container, name)
-
-    def put_bytes(self, container: str, name: str, data: bytes) -> Blob:
-        path = self.new_file()
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        return self.commit(container, name, path, md5=base64.b64encode(_md5(data).digest()).decode())
 
     def set_metadata(self, container: str, name: str, metadata: dict[str, str]) -> Blob:
         self.get(container, name)
@@ -183,16 +192,16 @@ class Blobs:
         """Store a file, or every regular file of a folder, below a path. Returns their number."""
         count = 0
         for file, relative in _files(source):
-            target = self.new_file()
             digest = _md5()
-            with file.open("rb") as reader, target.open("wb") as writer:
-                while chunk := reader.read(CHUNK):
-                    digest.update(chunk)
-                    writer.write(chunk)
-                writer.flush()
-                os.fsync(writer.fileno())
-            name = str(PurePosixPath(path, relative)) if relative.parts else path
-            self.commit(container, name, target, md5=base64.b64encode(digest.digest()).decode())
+            with self.arriving() as target:
+                with file.open("rb") as reader, target.open("wb") as writer:
+                    while chunk := reader.read(CHUNK):
+                        digest.update(chunk)
+                        writer.write(chunk)
+                    writer.flush()
+                    os.fsync(writer.fileno())
+                name = str(PurePosixPath(path, relative)) if relative.parts else path
+                self.commit(container, name, target, md5=base64.b64encode(digest.digest()).decode())
             count += 1
         return count
 
@@ -204,9 +213,9 @@ class Blobs:
         return Blob(container, name, path, size, etag, modified, content_type, md5, json.loads(metadata))
 
 
-def _md5(data: bytes = b"") -> hashlib._Hash:
+def _md5() -> hashlib._Hash:
     # Content-MD5 is part of the blob protocol; it guards against accidents, not against people.
-    return hashlib.md5(data, usedforsecurity=False)
+    return hashlib.md5(usedforsecurity=False)
 
 
 def _files(source: Path) -> Iterable[tuple[Path, PurePosixPath]]:

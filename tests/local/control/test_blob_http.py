@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -76,6 +78,56 @@ def test_a_block_list_that_is_none_is_refused(container: Container, body: bytes)
     """Entities in any encoding, words that are not XML, blocks that were not sent."""
     assert container.call("PUT", "listed", "comp=blocklist&", data=body).status_code == 400
     assert container.call("GET", "listed").status_code == 404
+
+
+def listed(*blocks: bytes) -> bytes:
+    names = b"".join(b"<Latest>" + base64.b64encode(each) + b"</Latest>" for each in blocks)
+    return b"<BlockList>" + names + b"</BlockList>"
+
+
+def send(container: Container, name: str, **blocks: bytes) -> requests.Response:
+    """Send blocks and their list."""
+    for key, data in blocks.items():
+        block = quote(base64.b64encode(key.encode()))
+        assert container.call("PUT", name, f"comp=block&blockid={block}&", data=data).status_code == 201
+    return container.call("PUT", name, "comp=blocklist&", data=listed(*(key.encode() for key in blocks)))
+
+
+def test_a_block_list_may_be_sent_once_more(container: Container) -> None:
+    """When its answer was lost; another list, or one of a blob that was written since, is refused."""
+    first = send(container, "again", a=b"1", b=b"2")
+    second = container.call("PUT", "again", "comp=blocklist&", data=listed(b"a", b"b"))
+    assert (second.status_code, second.headers["etag"]) == (201, first.headers["etag"])
+    assert container.call("GET", "again").content == b"12"
+    assert container.call("PUT", "again", "comp=blocklist&", data=listed(b"b", b"a")).status_code == 400
+    assert send(container, "again", a=b"3", b=b"4").headers["etag"] != first.headers["etag"]
+    assert container.call("GET", "again").content == b"34"
+    container.call("PUT", "again", data=b"5", headers=BLOCK)
+    assert container.call("PUT", "again", "comp=blocklist&", data=listed(b"a", b"b")).status_code == 400
+    assert container.call("DELETE", "again").status_code == 202
+    assert container.call("PUT", "again", "comp=blocklist&", data=listed(b"a", b"b")).status_code == 400
+
+
+def test_a_block_is_whole_or_as_it_was(container: Container) -> None:
+    """One that arrives damaged takes nothing from the one that stands."""
+    where = f"comp=block&blockid={quote(base64.b64encode(b'a'))}&"
+    assert container.call("PUT", "mended", where, data=b"good").status_code == 201
+    damaged = {"Content-MD5": base64.b64encode(b"0" * 16).decode()}
+    assert container.call("PUT", "mended", where, data=b"bad", headers=damaged).status_code == 400
+    assert container.call("PUT", "mended", "comp=blocklist&", data=listed(b"a")).status_code == 201
+    assert container.call("GET", "mended").content == b"good"
+
+
+def test_a_refused_blob_leaves_no_bytes(workspace: launch.Connection, container: Container) -> None:
+    """Its metadata are looked at when its bytes are there already."""
+    folder = Path(workspace.folder) / "blobs"
+    before = set(folder.iterdir())
+    wrong = {"x-ms-meta-1a": "v"}
+    assert container.call("PUT", "left", data=b"1", headers=BLOCK | wrong).status_code == 400
+    block = f"comp=block&blockid={quote(base64.b64encode(b'a'))}&"
+    assert container.call("PUT", "left", block, data=b"1").status_code == 201
+    assert container.call("PUT", "left", "comp=blocklist&", data=listed(b"a"), headers=wrong).status_code == 400
+    assert set(folder.iterdir()) == before
 
 
 @pytest.mark.parametrize(("key", "status"), [("a_1", 201), ("a&b", 400), ("1a", 400), ("a-b", 400)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.errors import Invalid, NotFound
-from local.storage.blobs import Blobs, safe_name
+from local.storage.blobs import Blob, Blobs, safe_name
 from local.storage.store import Store
 
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> Blobs:
     return Blobs(tmp_path, Store(tmp_path / "state.sqlite"))
+
+
+def put(blobs: Blobs, container: str, name: str, data: bytes) -> Blob:
+    with blobs.arriving() as path:
+        path.write_bytes(data)
+        return blobs.commit(container, name, path)
 
 
 @given(st.text(max_size=40))
@@ -38,7 +46,7 @@ def test_a_tree_comes_back_as_it_went(blobs: Blobs, tmp_path: Path) -> None:
     (source / "a.bin").write_bytes(bytes(range(256)))
     (source / "deep" / "er" / "b.txt").write_text("b")
     assert blobs.collect(source, "c", "at/here") == 2
-    blobs.put_bytes("c", "at/here-too/x", b"not mine")
+    put(blobs, "c", "at/here-too/x", b"not mine")
     assert blobs.materialise("c", "at/here", tmp_path / "target") == 2
     found = {path.relative_to(tmp_path / "target").as_posix() for path in (tmp_path / "target").rglob("*.*")}
     assert found == {"a.bin", "deep/er/b.txt"}
@@ -57,14 +65,14 @@ def test_links_out_of_a_folder_are_not_followed(blobs: Blobs, tmp_path: Path) ->
 
 def test_one_blob_materialises_as_a_file(blobs: Blobs, tmp_path: Path) -> None:
     """A path that is a blob itself becomes a file of the target's name."""
-    blobs.put_bytes("c", "data/one.csv", b"1")
+    put(blobs, "c", "data/one.csv", b"1")
     blobs.materialise("c", "data/one.csv", tmp_path / "in" / "one.csv")
     assert (tmp_path / "in" / "one.csv").read_bytes() == b"1"
 
 
 def test_bytes_without_a_row_are_swept(blobs: Blobs) -> None:
     """What a crash left before its row was written is removed; what has a row stays."""
-    kept = blobs.put_bytes("c", "kept", b"1")
+    kept = put(blobs, "c", "kept", b"1")
     lost = blobs.new_file()
     lost.write_bytes(b"half")
     blobs.sweep()
@@ -72,10 +80,36 @@ def test_bytes_without_a_row_are_swept(blobs: Blobs) -> None:
     assert not lost.exists()
 
 
+def test_bytes_that_become_no_blob_go_again(blobs: Blobs, tmp_path: Path) -> None:
+    """When the store is full, when the disk is, when the name is none: no file is left, and the old blob is whole."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "good").write_bytes(b"1")
+    kept = put(blobs, "c", "x/good", b"0")
+    blobs.store.db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON blobs BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
+    with pytest.raises(sqlite3.Error):
+        blobs.collect(source, "c", "x")
+    blobs.store.db.execute("DROP TRIGGER full")
+    with pytest.raises(Invalid):
+        put(blobs, "c", "../x", b"1")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    (source / "large").write_bytes(b"x" * 100_000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            blobs.collect(source / "large", "c", "large")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert list(blobs.folder.iterdir()) == [kept.path]
+    assert kept.path.read_bytes() == b"0"
+
+
 def test_an_overwritten_blob_leaves_no_file_behind(blobs: Blobs) -> None:
     """The old bytes go when new ones take the name."""
-    old = blobs.put_bytes("c", "x", b"1")
-    new = blobs.put_bytes("c", "x", b"22")
+    old = put(blobs, "c", "x", b"1")
+    new = put(blobs, "c", "x", b"22")
     assert not old.path.exists()
     assert (new.size, new.path.read_bytes()) == (2, b"22")
     assert old.etag != new.etag
@@ -83,7 +117,7 @@ def test_an_overwritten_blob_leaves_no_file_behind(blobs: Blobs) -> None:
 
 def test_delete_forgets_name_and_bytes(blobs: Blobs) -> None:
     """A deleted blob is not found, and its file is gone."""
-    blob = blobs.put_bytes("c", "x", b"1")
+    blob = put(blobs, "c", "x", b"1")
     blobs.delete("c", "x")
     assert not blob.path.exists()
     with pytest.raises(NotFound):
@@ -101,5 +135,5 @@ def test_lists_match_prefixes_exactly(tmp_path_factory: pytest.TempPathFactory, 
     blobs = Blobs(folder, Store(folder / "state.sqlite"))
     names = {name for name in names if not name.startswith("/")}
     for name in names:
-        blobs.put_bytes("c", name, b"")
+        put(blobs, "c", name, b"")
     assert [blob.name for blob in blobs.find("c", prefix)] == sorted(n for n in names if n.startswith(prefix))
