@@ -125,6 +125,7 @@ class Deployer:
 
         What cannot be recovered is logged, and holds up neither the rest nor the start.
         """
+        await to_thread(self.deployments.materials.sweep)
         for name in self.store.names("deployments"):
             endpoint = name.partition("/")[0]
             if self.store.get("endpoints", endpoint) is None:

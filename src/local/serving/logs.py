@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from local.errors import LocalError
@@ -45,14 +46,18 @@ class LogShelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def open(self, endpoint: str, name: str, *, same: bool) -> Shelf:
-        """Begin a new start's folder (or go on in the latest, if `same`), and drop the oldest."""
+    def open(self, endpoint: str, name: str, *, same: bool, used: Collection[Path] = ()) -> Shelf:
+        """Begin a new start's folder (or go on in the latest, if `same`), and drop the oldest.
+
+        The `used` ones stay: servers write there, of a start after which others have failed.
+        """
         starts = self._starts(endpoint, name)
         if same and starts:
             return Shelf(starts[-1])
         number = int(starts[-1].name) + 1 if starts else 1
         for old in starts[: max(0, len(starts) + 1 - STARTS_KEPT)]:
-            shutil.rmtree(old, ignore_errors=True)
+            if old not in used:
+                shutil.rmtree(old, ignore_errors=True)
         return Shelf(self._folder / endpoint / name / str(number))
 
     def read(self, endpoint: str, name: str, container: str, tail: int | None) -> str:

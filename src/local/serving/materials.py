@@ -21,6 +21,9 @@ _REFERENCE = re.compile(
     re.I,
 )
 
+# No name of an asset begins so.
+_NEW = ".new-"
+
 
 class Materials:
     """Makes the folder of a model version or a code version once, and gives it again."""
@@ -32,6 +35,12 @@ class Materials:
         self.locator = locator
         self.jobs = jobs
         self._lock = threading.Lock()
+
+    def sweep(self) -> None:
+        """Remove what a kill left half made. Call it before serving."""
+        for kind in ("models", "codes"):
+            for left in (self.folder / kind).glob(f"{_NEW}*"):
+                shutil.rmtree(left, ignore_errors=True)
 
     def resolve(self, kind: str, reference: str) -> Document:
         """Return the asset version that a resource id or a name:version stands for."""
@@ -70,7 +79,7 @@ class Materials:
         with self._lock:
             if target.is_dir() and note.exists() and note.read_text() == str(document.seq):
                 return target
-            temporary = self.folder / kind / f".new-{secrets.token_hex(6)}"
+            temporary = self.folder / kind / f"{_NEW}{secrets.token_hex(6)}"
             try:
                 if self.blobs.materialise(container, path, temporary / leaf) == 0:
                     raise LocalError(f"There are no files of {kind} {document.name}:{document.version} at {path}")

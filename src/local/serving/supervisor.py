@@ -131,7 +131,9 @@ class Supervisor:
     async def _start(self, spec: DeploymentSpec, count: int, *, keep_logs: bool) -> list[Instance]:
         if count <= 0:
             return []
-        shelf = self._shelf.open(spec.endpoint, spec.name, same=keep_logs)
+        running = self._running.get((spec.endpoint, spec.name))
+        used = {instance.log.parent for instance in running.instances} if running else set()
+        shelf = self._shelf.open(spec.endpoint, spec.name, same=keep_logs, used=used)
         script = _entry_script(spec)
         shelf.note(f"Code folder: {spec.code_dir}\nEntry script: {spec.entry_script}\nModel folder: {spec.model_dir}\n")
         if spec.model_dir is not None and not spec.model_dir.is_dir():

@@ -265,3 +265,12 @@ def test_new_processes_are_started_for_what_a_process_is_started_with(
 
     run(scenario())
     assert (asked[0].generation != asked[1].generation) == is_new
+
+
+def test_what_was_half_made_is_removed_at_the_next_start(state: State, begin: Callable[[], State]) -> None:
+    """A kill left the half of a model and of a code; the whole ones stay."""
+    for kind in ("models", "codes"):
+        for name in (".new-0123456789ab/1", "whole/1"):
+            (state.folder / kind / name).mkdir(parents=True)
+    run(begin().start())
+    assert {each.name for kind in ("models", "codes") for each in (state.folder / kind).iterdir()} == {"whole"}

@@ -13,6 +13,7 @@ import pytest
 from servers import alive, bench, run
 
 from local.errors import Invalid
+from local.serving.logs import STARTS_KEPT
 from local.serving.supervisor import DeploymentFailed
 
 
@@ -69,7 +70,10 @@ def test_removal_stops_the_server_and_drops_its_logs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_row_14_a_failing_init_fails_the_deployment_and_leaves_the_old_one_serving(tmp_path: Path) -> None:
-    """row_14, row_17: init that raises is DeploymentFailed with the log; what served before goes on."""
+    """row_14, row_17: init that raises is DeploymentFailed with the log; what served before goes on.
+
+    However often it is tried, what serves keeps the file that it logs to.
+    """
 
     async def scenario() -> None:
         async with bench(tmp_path) as made:
@@ -79,8 +83,13 @@ def test_row_14_a_failing_init_fails_the_deployment_and_leaves_the_old_one_servi
                 await made.supervisor.apply(made.spec(broken, generation="2"))
             assert "no model here" in failed.value.log_tail
             assert "no model here" in made.supervisor.logs("endp", "blue", "inference-server")
+            for generation in range(STARTS_KEPT):
+                with pytest.raises(DeploymentFailed, match="is not in the code folder"):
+                    await made.supervisor.apply(made.spec(generation=f"3.{generation}", entry_script="missing.py"))
             status, answer = await made.score()
             assert (status, answer["label"]) == (200, "old")
+            kept = [log.read_text() for log in (tmp_path / "serving" / "logs").rglob("inference-server-*.log")]
+            assert any("init of old" in log for log in kept)
 
     run(scenario())
 
