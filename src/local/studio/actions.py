@@ -28,7 +28,7 @@ PLAN_SECONDS = 120.0
 MOST_PLANS = 50
 REASON = "by hand, in the studio"
 _TAG_CHARACTERS = 256
-# An operation that is under way ends soon; a rollout that read before a person's move may write after it.
+# An operation that is under way ends soon; a rollout that read before a person's move may write after it, but once.
 _BUSY_SECONDS = 10.0
 _STAYS_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
@@ -122,16 +122,24 @@ class Actions:
         return Plan(kind, says, document.name, self._clock() + PLAN_SECONDS, seen, live, tags)
 
     async def _move(self, plan: Plan) -> Json:
-        """Write the split until it has been there for a while: who read before us may write after us."""
+        """Write the split until it has been there for a while: who read before us may write after us.
+
+        Raises:
+            Conflict: the traffic has changed since, the endpoint is busy, or another split is set again and again.
+        """
         if _split(await to_thread(self._state.endpoints.get, plan.target)) != plan.seen:
             raise Conflict("The traffic has changed since you were asked: nothing was changed. Look, and ask again.")
         start = since = self._clock()
         await self._put(plan, start)
         while self._clock() - since < _STAYS_SECONDS:
             await asyncio.sleep(_LOOK_SECONDS)
-            if _shares(_split(await to_thread(self._state.endpoints.get, plan.target))["traffic"]) != _shares(
-                plan.live
-            ):
+            found = _split(await to_thread(self._state.endpoints.get, plan.target))["traffic"]
+            if _shares(found) != _shares(plan.live):
+                if self._clock() - start > _BUSY_SECONDS:
+                    raise Conflict(
+                        f"Something else sets the traffic of {plan.target} again and again: it is now {_spell(found)}. "
+                        "Stop that, then ask again."
+                    )
                 await self._put(plan, start)
                 since = self._clock()
         return {"done": f"traffic: {_spell(plan.live)}"}
