@@ -71,6 +71,10 @@ class Runner:
             self._ask_to_end(name)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
+    def _stopped(self, name: str) -> bool:
+        """Say whether a job is to end before its time, by its own cancel or with the server."""
+        return self._closing.is_set() or bool(self.jobs.get(name).body.get("cancel"))
+
     def _ask_to_end(self, name: str) -> None:
         if name in self._lifelines:
             with contextlib.suppress(BrokenPipeError):
@@ -106,7 +110,7 @@ class Runner:
 
     async def _work(self, name: str) -> Ending:
         folder = self.folder / name
-        line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name)
+        line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, partial(self._stopped, name))
         result = await self._execute(name, folder, line, environment, seconds)
         await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
         await asyncio.to_thread(self.workbench.collect, name)
@@ -138,7 +142,7 @@ class Runner:
     async def _execute(
         self, name: str, folder: Path, line: str, environment: dict[str, str], seconds: float
     ) -> dict[str, Any]:
-        if self.jobs.get(name).body.get("cancel"):
+        if self._stopped(name):
             return {"reason": "canceled", "code": None}
         result = folder / "result.json"
         process = None
@@ -160,7 +164,7 @@ class Runner:
             read_end = -1
             self._lifelines[name] = write_end
             await asyncio.to_thread(self.jobs.set_status, name, "Running")
-            if self._closing.is_set() or self.jobs.get(name).body.get("cancel"):
+            if self._stopped(name):
                 self._ask_to_end(name)
             await process.wait()
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -48,8 +49,11 @@ class Workbench:
         jobs.folders = self.folders
         self._bundle = str(folder / "tls" / "ca-bundle.pem")
 
-    def prepare(self, name: str) -> tuple[str, dict[str, str], float]:
-        """Return the command line, the environment and the time limit in seconds (0 for none)."""
+    def prepare(self, name: str, stopped: Callable[[], bool]) -> tuple[str, dict[str, str], float]:
+        """Return the command line, the environment and the time limit in seconds (0 for none).
+
+        When `stopped` says so, what takes long is left off half done: the job is not to run then.
+        """
         self.jobs.set_status(name, "Preparing")
         properties = self.jobs.get(name).body["properties"]
         folder = self.folders.begin(name)
@@ -63,7 +67,8 @@ class Workbench:
         if properties.get("codeId"):
             self.blobs.materialise(*self.jobs.code_location(properties["codeId"]), work)
         inputs = {
-            key: self._input(name, key, value or {}, folder) for key, value in (properties.get("inputs") or {}).items()
+            key: self._input(key, value or {}, folder, stopped)
+            for key, value in (properties.get("inputs") or {}).items()
         }
         outputs = {
             key: self._output(key, value or {}, folder) for key, value in (properties.get("outputs") or {}).items()
@@ -75,7 +80,7 @@ class Workbench:
         seconds = durations.seconds(limit) if limit else 0.0
         return line, self._environment(name, properties, work, inputs, outputs), seconds
 
-    def _input(self, job: str, key: str, declared: Json, folder: Path) -> str | None:
+    def _input(self, key: str, declared: Json, folder: Path, stopped: Callable[[], bool]) -> str | None:
         if declared.get("jobInputType") == "literal":
             return str(declared.get("value"))
         uri = declared.get("uri")
@@ -85,7 +90,7 @@ class Workbench:
         if address is not None:
             leaf = safe_name(unquote(urlsplit(address).path).rstrip("/").split("/")[-1] or "data").name
             target = folder / "inputs" / safe_name(key) / leaf
-            web.fetch(address, target, lambda: bool(self.jobs.get(job).body.get("cancel")))
+            web.fetch(address, target, stopped)
             return str(target)
         location = self.locator.resolve(uri, "models" if "model" in str(declared.get("jobInputType")) else "data")
         leaf = safe_name(location.path.split("/")[-1] or "data").name

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,30 @@ async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def endless() -> Iterator[str]:
+    """The address of a file that goes on and on."""
+    over = threading.Event()
+
+    class Trickle(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not over.wait(0.02):
+                    self.wfile.write(b"x")
+
+        def log_message(self, format: str, *values: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/rows.csv"
+    over.set()
+    server.shutdown()
+    server.server_close()
 
 
 def played(state: State, story: Coroutine[Any, Any, None]) -> None:
@@ -145,7 +172,7 @@ def test_a_start_sweeps_what_the_last_server_left_of_its_jobs(state: State, new_
     async def story() -> None:
         # As it stands when the server is killed.
         state.jobs.put("dead", JOB | {"command": "true"})
-        state.runner.workbench.prepare("dead")
+        state.runner.workbench.prepare("dead", lambda: False)
         folder = state.runner.folder / "dead"
         (folder / "std_log.txt").write_text("so far")
         (folder / "result.json").write_text('{"reason": "exited", "code": 0}')
@@ -157,5 +184,23 @@ def test_a_start_sweeps_what_the_last_server_left_of_its_jobs(state: State, new_
         await ran(again, "dead", "kill -9 $PPID")
         assert status(again, "dead") == "Failed"
         await again.close()
+
+    played(state, story())
+
+
+@pytest.mark.timeout(60)
+def test_a_stop_does_not_wait_for_what_a_job_fetches(state: State, endless: str, tmp_path: Path) -> None:
+    """The job that is still being prepared is left off and not begun, and says why."""
+    ran = tmp_path / "ran"
+
+    async def story() -> None:
+        inputs = {"rows": {"jobInputType": "uri_file", "uri": endless}}
+        submit(state, "early", f"touch {ran}", inputs=inputs)
+        await until((state.runner.folder / "early" / "inputs" / "rows" / "rows.csv").exists)
+        async with asyncio.timeout(10):
+            await state.runner.close()
+        assert status(state, "early") == "Failed"
+        assert state.jobs.get("early").body["error"]["message"] == "The local workspace was stopped"
+        assert not ran.exists()
 
     played(state, story())
