@@ -87,7 +87,8 @@ class Instance:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
         await self._end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        # A script may have written much there, and the router answers in this loop.
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _launch(self) -> None:
         temporary = self._folder / "tmp"

@@ -101,7 +101,7 @@ class Supervisor:
             running = self._running.pop(key, None)
             if running is not None:
                 await _retire(running.instances, running.spec.request_timeout_ms / 1000)
-            self._shelf.drop(endpoint, name)
+            await asyncio.to_thread(self._shelf.drop, endpoint, name)
 
     def logs(self, endpoint: str, name: str, container: str, tail: int | None = None) -> str:
         """Give the last `tail` lines of a container's log, of the latest start even if that failed.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import shutil
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from servers import bench, run, until
 
+from local.serving.containers import Containers
+from local.serving.instance import Instance
 from local.serving.supervisor import DeploymentFailed, Probe
 
 
@@ -105,5 +111,35 @@ def test_a_server_that_keeps_dying_is_given_up(tmp_path: Path, monkeypatch: pyte
             flag.unlink()
             await made.supervisor.apply(made.spec(script, max_queue_wait_ms=50))
             assert made.supervisor.running("endp", "blue") == [True]
+
+    run(scenario())
+
+
+def test_requests_are_answered_while_a_servers_folder_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The router's loop turns on, however much a script has left there."""
+    remove = shutil.rmtree
+
+    def slowly(folder: Path, ignore_errors: bool) -> None:
+        time.sleep(0.5)
+        remove(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", slowly)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    async def scenario() -> None:
+        async with bench(tmp_path) as made:
+            containers = Containers(tmp_path, sys.executable)
+            log = tmp_path / "log"
+            instance = Instance(made.spec(), tmp_path / "score.py", folder, log, containers, lambda upstream: None)
+            stopping = asyncio.create_task(instance.stop())
+            turns = 0
+            while not stopping.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            assert turns > 5
+            assert not folder.exists()
 
     run(scenario())
