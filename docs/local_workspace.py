@@ -34,9 +34,15 @@ WORDS = """\
 
 `inv workspace.start` opens a workspace on this machine that the Azure ML SDK, unmodified, takes for a real one. It
 runs jobs, keeps models and serves deployments for real. What it does not do: pipelines, sweeps, AutoML, batch
-endpoints, schedules, registries, feature stores, Kubernetes, images (everything runs in the project's own
-interpreter, whatever the environment says), compute instances, roles. Each of these is answered with 501 and the
-operation's name. Networks are not closed off: what a resource says of public access is kept and not acted on.
+endpoints, schedules, registries, feature stores, Kubernetes, compute instances, roles. Each of these is answered with
+501 and the operation's name, and so is an output of mode `direct`. What it takes, keeps, and does in its own way:
+
+- An environment: no image is built or started, everything runs in the project's own interpreter.
+- `instance_count` above 1 and `distribution` of a job: it runs as one process, without ranks, and its log begins by
+  saying so.
+- Networks: what a resource says of public access is not acted on, nothing is closed off.
+- Deleting a job: its files go too, but for those that a model or data asset is made of. Azure leaves them all in the
+  storage account.
 
 ## For other programs
 

@@ -61,7 +61,9 @@ class Locator:
             return self._of_job(job, match["output"] or "artifacts", match["path"] or "")
         if match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri):
             named = match.groupdict()
-            return self._of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
+            return self.resolve(
+                self._uri_of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
+            )
         if uri.startswith("https://"):
             return self._of_url(uri)
         if _ELSEWHERE.match(uri):
@@ -96,6 +98,13 @@ class Locator:
         if _ELSEWHERE.match(uri) and not uri.startswith(self.place.control):
             return uri
         return self.long_uri(uri)
+
+    def direct_uri(self, uri: str, kind: str = "data") -> str:
+        """Return what a job is told of an input that it reads by itself: the asset's own address, or the one given."""
+        if match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri):
+            named = match.groupdict()
+            return self._uri_of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
+        return self.data_uri(uri)
 
     def output_uri(self, uri: str, job: str, output: str) -> str:
         """Return where a job is to write an output, with the service's expressions in it evaluated.
@@ -147,12 +156,11 @@ class Locator:
             raise NotFound("Output", f"Job {job} has no output {output} (it has: {known}).")
         return Location(base.datastore, base.container, f"{base.path}/{path}".strip("/"))
 
-    def _of_asset(self, kind: str, name: str, version: str) -> Location:
+    def _uri_of_asset(self, kind: str, name: str, version: str) -> str:
         document = self.store.get(kind, name, version)
         if document is None:
             raise NotFound(kind.rstrip("s").capitalize(), f"{kind} {name}:{version} not found.")
-        properties = document.body["properties"]
-        return self.resolve(properties["modelUri" if kind == "models" else "dataUri"])
+        return str(document.body["properties"]["modelUri" if kind == "models" else "dataUri"])
 
     def _of_url(self, url: str) -> Location:
         if not url.startswith(f"{self.place.control}/blob/acct/"):

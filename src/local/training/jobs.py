@@ -175,13 +175,15 @@ class Jobs:
                     raise Invalid(f"{name!r} is not a name for one of the job's {group}: letters, digits and _")
         for name, value in (properties.get("inputs") or {}).items():
             if value and value.get("uri"):
-                self._check_input(name, str(value["uri"]), str(value.get("jobInputType")))
+                self._check_input(name, str(value["uri"]), str(value.get("jobInputType")), value.get("mode"))
         for group, name in command_line.referenced(properties["command"]):
             if name not in (properties.get(group) or {}):
                 raise Invalid(f"The command speaks of {group}.{name}, which the job does not declare")
 
-    def _check_input(self, name: str, uri: str, kind: str) -> None:
-        if self.locator.web_address(uri) is None:
+    def _check_input(self, name: str, uri: str, kind: str, mode: object) -> None:
+        if mode == "Direct":
+            self.locator.direct_uri(uri, "models" if "model" in kind else "data")
+        elif self.locator.web_address(uri) is None:
             self.locator.resolve(uri, "models" if "model" in kind else "data")
         elif kind != "uri_file":
             raise Invalid(f"Input {name}: a web address names one file, so its type is uri_file, not {kind}")
@@ -191,6 +193,8 @@ class Jobs:
         placed: Json = {}
         for key, value in declared.items():
             placed[key] = dict(value or {})
+            if placed[key].get("mode") == "Direct":
+                raise Unsupported(f"outputs of mode direct, such as {key}: a job writes into a folder here")
             if uri := placed[key].get("uri"):
                 placed[key]["uri"] = self.locator.output_uri(str(uri), job, key)
             asset, version = placed[key].get("assetName"), placed[key].get("assetVersion")

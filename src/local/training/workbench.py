@@ -59,7 +59,11 @@ class Workbench:
         folder = self.folders.begin(name)
         work = folder / "work"
         log = folder / "std_log.txt"
-        log.touch()
+        nodes = int((properties.get("resources") or {}).get("instanceCount") or 1)
+        alone = nodes > 1 or properties.get("distribution")
+        log.write_text(
+            "The local workspace runs this job as one process on one node, without ranks.\n" if alone else ""
+        )
         prefix = f"ExperimentRun/dcid.{name}"
         self.blobs.commit(
             self.place.artifact_container, f"{prefix}/{LOG_NAME}", log, live=True, content_type="text/plain"
@@ -86,13 +90,16 @@ class Workbench:
         uri = declared.get("uri")
         if not uri:
             return None
+        kind = "models" if "model" in str(declared.get("jobInputType")) else "data"
+        if declared.get("mode") == "Direct":
+            return self.locator.direct_uri(uri, kind)
         address = self.locator.web_address(uri)
         if address is not None:
             leaf = safe_name(unquote(urlsplit(address).path).rstrip("/").split("/")[-1] or "data").name
             target = folder / "inputs" / safe_name(key) / leaf
             web.fetch(address, target, stopped)
             return str(target)
-        location = self.locator.resolve(uri, "models" if "model" in str(declared.get("jobInputType")) else "data")
+        location = self.locator.resolve(uri, kind)
         leaf = safe_name(location.path.split("/")[-1] or "data").name
         target = folder / "inputs" / safe_name(key) / leaf
         if self.blobs.materialise(location.container, location.path, target) == 0:

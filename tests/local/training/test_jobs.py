@@ -155,6 +155,31 @@ def test_what_cannot_run_is_refused_at_once(submit: Any, line: str, more: dict[s
         submit(line, **more)
 
 
+def printed(ml_client: Any, job: Any, folder: Path) -> list[str]:
+    """Return what a job has printed."""
+    ml_client.jobs.download(job.name, download_path=folder)
+    return (folder / "artifacts" / "user_logs" / "std_log.txt").read_text().splitlines()
+
+
+def test_a_direct_input_is_its_address(ml_client: Any, submit: Any, ended: Any, tmp_path: Path) -> None:
+    """The job is told where the data lie, whether or not they are here; the other modes give it files."""
+    from azure.ai.ml.entities import Data
+
+    far = ml_client.data.create_or_update(
+        Data(name="direct", path="abfss://a@b.dfs.core.windows.net/c", type="uri_folder")
+    )
+    paths = {"far": f"azureml:direct:{far.version}", "near": f"{OWN}/none/", "page": "https://example.org/a/"}
+    inputs = {name: Input(type="uri_folder", path=path, mode="direct") for name, path in paths.items()}
+    job = ended(submit("echo ${{inputs.far}}; echo $AZURE_ML_INPUT_near; echo ${{inputs.page}}", inputs=inputs))
+    far_seen, near_seen, page_seen = printed(ml_client, job, tmp_path / "got")
+    assert far_seen == "abfss://a@b.dfs.core.windows.net/c"
+    assert near_seen.startswith("azureml://subscriptions/")
+    assert near_seen.endswith("/datastores/workspaceblobstore/paths/none/")
+    assert page_seen == "https://example.org/a/"
+    with pytest.raises(HttpResponseError, match="none:1 not found"):
+        submit("true", inputs={"x": Input(type="uri_folder", path="azureml:none:1", mode="direct")})
+
+
 OWN = "azureml://datastores/workspaceblobstore/paths"
 
 
@@ -191,6 +216,7 @@ def test_an_output_lies_where_the_job_says(
         ({"path": f"{OWN}/a/../../b"}, "names no folder"),
         ({"path": "azureml:some-data:1"}, "cannot write to azureml:some-data:1"),
         ({"path": "azureml://jobs/${{name}}/outputs/out"}, "cannot write to azureml://jobs"),
+        ({"mode": "direct"}, "outputs of mode direct"),
         ({"name": "-a"}, "a name holds letters"),
     ],
 )

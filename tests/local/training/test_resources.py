@@ -68,3 +68,15 @@ def test_a_job_on_several_nodes_of_a_cluster_keeps_its_distribution(
     assert seen["computeId"].endswith("/computes/cpu-cluster")
     assert seen["distribution"] == {"distributionType": "PyTorch", "processCountPerInstance": 1}
     assert seen["resources"]["instanceCount"] == 4
+
+
+def test_a_job_for_several_nodes_runs_here_as_one_process(
+    ml_client: Any, submit: Any, wait: Any, tmp_path: Path
+) -> None:
+    """And its log says so, before what the job says."""
+    name = submit(NODES).name
+    wait(lambda: ml_client.jobs.get(name).status in ("Completed", "Failed"))
+    ml_client.jobs.download(name, download_path=tmp_path / "got")
+    log = (tmp_path / "got/artifacts/user_logs/std_log.txt").read_text().splitlines()
+    assert log[0] == "The local workspace runs this job as one process on one node, without ranks."
+    assert len(log) == 2
