@@ -57,14 +57,14 @@ class Deployer:
         await self._record(settle)
 
     async def _record(self, write: Callable[[], None]) -> None:
-        """Write how work has ended, again and again if it must be: nothing else ends its operation."""
+        """Write how work has ended, again and again if it must be: nothing else tells it."""
         give_up = time.monotonic() + _WRITE_SECONDS
         pause = _FIRST_PAUSE
         while True:
             try:
                 return await to_thread(write)
             except (sqlite3.Error, OSError) as error:
-                _LOG.error("the end of an operation cannot be written: %s", error)
+                _LOG.error("the end of work on a deployment cannot be written: %s", error)
                 if time.monotonic() > give_up:
                     raise
             await asyncio.sleep(pause)
@@ -181,6 +181,8 @@ class Deployer:
             _LOG.error("deployment %s does not serve again: %s", document.name, failure["message"])
         as_asked = body["serving"] == {"properties": body["properties"], "sku": body["sku"]}
         state = "Failed" if failure else "Succeeded" if as_asked else body["state"]
+        if state == body["state"]:
+            return
 
         def settle() -> None:
             with self.store.transaction():
@@ -189,7 +191,7 @@ class Deployer:
                 if found is not None and found.body == body:
                     self.deployments.change(document, state=state)
 
-        await to_thread(settle)
+        await self._record(settle)
 
 
 @contextmanager
