@@ -24,7 +24,7 @@ from local.control.faults import Severed
 from local.control.state import State
 from local.control.tape import Tape
 from local.errors import Invalid, LocalError, Refusal, TooLarge
-from local.training.tracking import tracking_path
+from local.training.tracking import error_json, tracking_path
 from local.wire.call import Call, Reply
 from local.wire.guard import bearer
 
@@ -58,7 +58,7 @@ def control_app(state: State) -> Starlette:
             state.guard.check_origin(request.headers)
             caller = ""
             # The SDK asks for the addresses of the services without a token; they are no secret.
-            if request.url.path.startswith("/mlflow/"):
+            if _is_mlflow(request):
                 caller = await to_thread(state.tracking.caller, bearer(request.headers))
             elif request.url.path != "/discovery":
                 state.guard.check_token(request.headers)
@@ -70,15 +70,14 @@ def control_app(state: State) -> Starlette:
         except Severed:
             return _Broken()
         except Refusal as refusal:
-            return _Json(refusal.to_json(), refusal.status, {"x-ms-response-type": "error"})
+            return _refused(request, refusal)
         except (LocalError, OSError, sqlite3.Error) as error:
             _LOG.exception("%s %s", request.method, request.url.path)
-            return _Json(Refusal(str(error)).to_json(), 500, {"x-ms-response-type": "error"})
+            return _refused(request, Refusal(str(error)))
         except Exception:
             # A defect of ours: told like any other error, with the rest in the log.
             _LOG.exception("%s %s", request.method, request.url.path)
-            defect = Refusal("The local workspace failed at this call; its log says how.")
-            return _Json(defect.to_json(), 500, {"x-ms-response-type": "error"})
+            return _refused(request, Refusal("The local workspace failed at this call; its log says how."))
         return _response(reply, request.query_params.get(_VERSION))
 
     async def artifact(request: Request) -> Response:
@@ -86,7 +85,10 @@ def control_app(state: State) -> Starlette:
             state.guard.check_origin(request.headers)
             return await artifact_api(request)
         except Refusal as refusal:
-            return JSONResponse(refusal.to_json(), refusal.status)
+            return _refused(request, refusal)
+        except (OSError, sqlite3.Error) as error:
+            _LOG.exception("%s of an artifact", request.method)
+            return _refused(request, Refusal(str(error)))
 
     artifacts = f"{tracking_path(state.place)}{ARTIFACTS}"
     return Starlette(
@@ -125,6 +127,17 @@ async def _call(request: Request) -> Call:
         except (ValueError, RecursionError) as error:
             raise Invalid(f"The request body is not JSON: {error}", code="InvalidRequestContent") from error
     return Call(request.method, request.url.path, {}, dict(request.query_params), body)
+
+
+def _is_mlflow(request: Request) -> bool:
+    return request.url.path.startswith("/mlflow/")
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    """Answer an error, in the shape of those who ask."""
+    if _is_mlflow(request):
+        return _Json(error_json(refusal), refusal.status)
+    return _Json(refusal.to_json(), refusal.status, {"x-ms-response-type": "error"})
 
 
 def _response(reply: Reply, version: str | None) -> Response:

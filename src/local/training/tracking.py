@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from local.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthorized
+from local.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, TooLarge, Unauthorized
 from local.storage.store import Document, Store
 from local.training.jobs import TERMINAL, Jobs
 from local.wire.call import Call, Json, Reply
@@ -23,6 +23,22 @@ MAX_ENTRIES = 20_000
 MAX_VALUE = 6000
 _PREFIX = "job."
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED", "Queued": "SCHEDULED"}
+
+
+_ERRORS = {
+    400: "INVALID_PARAMETER_VALUE",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    409: "INVALID_PARAMETER_VALUE",
+    413: "INVALID_PARAMETER_VALUE",
+    501: "NOT_IMPLEMENTED",
+}
+
+
+def error_json(refusal: Refusal) -> Json:
+    """Return an error in MLflow's own shape: its client reads no other."""
+    return {"error_code": _ERRORS.get(refusal.status, "INTERNAL_ERROR"), "message": str(refusal)}
 
 
 def tracking_path(place: Place) -> str:
@@ -93,14 +109,14 @@ def _run_of(tracking: Tracking, call: Call, run: object) -> str:
 def _text(given: Json, key: str) -> str:
     value = given.get(key)
     if value is None or len(str(value)) > MAX_VALUE:
-        raise Invalid(f"{key} must be given, with at most {MAX_VALUE} characters", code="INVALID_PARAMETER_VALUE")
+        raise Invalid(f"{key} must be given, with at most {MAX_VALUE} characters")
     return str(value)
 
 
 def _add_param(body: Json, given: Json) -> None:
     key, value = _text(given, "key"), _text(given, "value")
     if body["params"].setdefault(key, value) != value:
-        raise Conflict(f"The parameter {key} was logged already, as another value", code="INVALID_PARAMETER_VALUE")
+        raise Conflict(f"The parameter {key} was logged already, as another value")
 
 
 def _add_metric(body: Json, given: Json) -> None:
@@ -108,7 +124,7 @@ def _add_metric(body: Json, given: Json) -> None:
         value = float(given["value"])
         stamp, step = int(given.get("timestamp") or time.time() * 1000), int(given.get("step") or 0)
     except (KeyError, TypeError, ValueError) as error:
-        raise Invalid(f"{given!r} is not a metric", code="INVALID_PARAMETER_VALUE") from error
+        raise Invalid(f"{given!r} is not a metric") from error
     # JSON has no such numbers: they are kept as the words that MLflow itself uses.
     kept: Any = value if math.isfinite(value) else str(value)
     body["metrics"].setdefault(_text(given, "key"), []).append({"value": kept, "timestamp": stamp, "step": step})

@@ -36,14 +36,17 @@ def run(ml_client: Any, wait: Any, tmp_path: Path) -> Any:
     return run
 
 
-def tracking(workspace: Any, path: str, token: str, method: str = "GET", **more: Any) -> requests.Response:
-    base = (
+def address(workspace: Any) -> str:
+    return (
         f"{workspace.arm}/mlflow/v1.0/subscriptions/{workspace.subscription_id}"
         f"/resourceGroups/{workspace.resource_group}/providers/Microsoft.MachineLearningServices"
-        f"/workspaces/{workspace.workspace_name}/api/2.0/mlflow"
+        f"/workspaces/{workspace.workspace_name}"
     )
+
+
+def tracking(workspace: Any, path: str, token: str, method: str = "GET", **more: Any) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.request(method, f"{base}/{path}", headers=headers, timeout=30, **more)
+    return requests.request(method, f"{address(workspace)}/api/2.0/mlflow/{path}", headers=headers, timeout=30, **more)
 
 
 @pytest.mark.slow
@@ -99,3 +102,29 @@ def test_logged_models_are_not_there_as_in_azure_ml(workspace: Any) -> None:
     answer = tracking(workspace, "logged-models", workspace.token(), "POST", json={"experiment_id": "0", "name": "m"})
     assert answer.status_code == 404
     assert "output of the job" in answer.text
+
+
+def test_mlflow_reads_what_went_wrong(
+    ml_client: Any, workspace: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own client raises the code and the reason that were answered."""
+    import mlflow
+    from mlflow.exceptions import MlflowException, RestException
+
+    job = run("")
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", workspace.ca_bundle)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", workspace.token())
+    client = mlflow.MlflowClient(address(workspace))
+    client.log_param(job.name, "depth", 1)
+    for code, said, call in (
+        ("RESOURCE_DOES_NOT_EXIST", "none not found", lambda: client.get_run("none")),
+        ("RESOURCE_DOES_NOT_EXIST", "none not found", lambda: client.list_artifacts("none")),
+        ("INVALID_PARAMETER_VALUE", "logged already", lambda: client.log_param(job.name, "depth", 2)),
+    ):
+        with pytest.raises(MlflowException, match=said) as refused:
+            call()
+        assert refused.value.error_code == code
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "wrong")
+    with pytest.raises(RestException, match="token is wrong") as refused:
+        client.get_run(job.name)
+    assert refused.value.error_code == "UNAUTHENTICATED"
