@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.catalog.locations import Locator
-from local.errors import NotFound
+from local.errors import Invalid, NotFound
 from local.storage.store import Document
 from local.training.jobs import LOG_NAME, TERMINAL, Jobs
 from local.wire.call import Call, Json, Reply
@@ -60,8 +60,10 @@ def get_details(jobs: Jobs, guard: Guard, call: Call) -> Reply:
 
 
 def get_run_data(jobs: Jobs, call: Call) -> Reply:
-    name = call.document().get("runId") or (call.document().get("selectRunMetadata") or [{}])
-    return Reply(body={"runMetadata": _run(jobs, jobs.get(str(name)))})
+    name = call.document().get("runId")
+    if not name:
+        raise Invalid("The body names no run: its runId is missing")
+    return Reply(body={"runMetadata": _run(jobs, jobs.get(name))})
 
 
 def get_run(jobs: Jobs, call: Call) -> Reply:
