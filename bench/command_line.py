@@ -97,7 +97,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                     "status": lambda: run([*inv, "status"]),
                     "asks": lambda: run([sys.executable, "-c", ASKS, str(place), name]),
                 },
-                3 if quick else 7,
+                3 if quick else 5,
             )
             imported = medians({"sdk": lambda: run(bare)}, 3)["sdk"]
             watched = noticed(place, 3 if quick else 7)

@@ -25,13 +25,17 @@ class Figure:
 def at_most(name: str, value: float, reference: float, times: float) -> Figure:
     """Make the figure of something that should cost at most `times` its reference."""
     ratio = value / reference
-    return Figure(name, value, reference, ratio, f"at most {times:.3g} times the reference", ratio <= times)
+    return Figure(name, value, reference, ratio, f"at most {_of_reference(times)}", ratio <= times)
 
 
 def at_least(name: str, value: float, reference: float, times: float) -> Figure:
     """Make the figure of something that should yield at least `times` its reference."""
     ratio = value / reference
-    return Figure(name, value, reference, ratio, f"at least {times:.3g} times the reference", ratio >= times)
+    return Figure(name, value, reference, ratio, f"at least {_of_reference(times)}", ratio >= times)
+
+
+def _of_reference(times: float) -> str:
+    return "the reference" if times == 1 else f"{times:.3g} times the reference"
 
 
 def added(name: str, value: float, reference: float, most: float, unit: str) -> Figure:

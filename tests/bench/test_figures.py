@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import operator
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import report, scale, stage
+from bench import contest, peak, report, rival_servers, scale, stage, training
 from bench.figures import added, at_least, at_most, put, read
 from bench.load import drive
-from bench.timing import medians
+from bench.processes import ServerFailed
+from bench.timing import medians, middle, rotated
 
 
 def test_an_aim_holds_at_its_bound_and_not_beyond() -> None:
@@ -25,6 +28,13 @@ def test_an_aim_holds_at_its_bound_and_not_beyond() -> None:
     assert not at_least("a", 8.9, 10.0, 0.9).holds
     assert added("a", 1.25, 1.0, 0.25, "ms").holds
     assert not added("a", 1.26, 1.0, 0.25, "ms").holds
+
+
+def test_an_aim_at_the_reference_itself_says_so() -> None:
+    """Not "1 times the reference"."""
+    assert at_most("a", 1.0, 1.0, 1.0).aim == "at most the reference"
+    assert at_least("a", 1.0, 1.0, 1.0).aim == "at least the reference"
+    assert at_least("a", 1.0, 1.0, 4.5).aim == "at least 4.5 times the reference"
 
 
 def test_a_figure_takes_the_place_of_the_one_of_its_name(tmp_path: Path) -> None:
@@ -69,6 +79,48 @@ def test_the_median_leaves_one_slow_call_out() -> None:
     assert medians({"a": int, "b": int}, 3, 1, lambda: float(next(ticks))) == {"a": 1.0, "b": 2.0}
 
 
+def test_each_begins_a_round_in_turn() -> None:
+    """And the others follow in their order."""
+    assert [rotated("abc", turn) for turn in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
+
+
+def test_the_middle_round_is_one_that_was() -> None:
+    """The machine slows down in the middle: a median of each would pair a slow round with a fast one."""
+    ours, theirs = [10.0, 20.0, 33.0], [10.0, 10.0, 30.0]
+    assert middle(ours, theirs) == (33.0, 30.0)
+    assert middle(ours, theirs, operator.sub) == (33.0, 30.0)
+    assert middle([4.0, 1.0], [1.0, 1.0]) == (1.0, 1.0)
+
+
+def test_a_process_knows_its_own_peak() -> None:
+    """Its parent's, ten times as large, is not carried over."""
+    held = bytearray(b"x" * (300 << 20))
+    nothing = str(stage.ROOT / "src" / "local" / "errors.py")
+    seconds, megabytes = training.taken({"nothing": [nothing]})["nothing"]
+    assert peak.peak() > len(held) >> 20
+    assert 1 < megabytes < 60
+    assert 0 < seconds < 10
+
+
+def test_a_script_that_fails_is_not_measured(tmp_path: Path) -> None:
+    """Its exit code comes through."""
+    script = tmp_path / "fails.py"
+    script.write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(RuntimeError, match="fails failed"):
+        training.taken({"fails": [str(script)]})
+
+
+def test_a_model_that_is_not_written_says_why(tmp_path: Path) -> None:
+    """By the last line of what its program said."""
+    python = tmp_path / "mlflow" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho 'ImportError: no module' >&2\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        rival_servers.mlflow(python.parents[1], tmp_path, tmp_path, 1)
+    assert raised.value.stderr == "ImportError: no module\n"
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
@@ -106,6 +158,13 @@ def test_the_clients_count_answers_and_failures_apart(port: int) -> None:
     assert load.failed
     # A third of the answers, but for those that were on their way at the end.
     assert abs(len(load.seconds) - 2 * load.failed) <= 9
+
+
+def test_what_fails_is_not_counted_as_speed(port: int) -> None:
+    """The server gives a 503 to every third request."""
+    asked = {"it": (("127.0.0.1", port), stage.post("/score", b"x"))}
+    with pytest.raises(ServerFailed, match="requests of 2 clients to it failed"):
+        contest.driven(asked, 2, 0.2, 0)
 
 
 def test_waves_stop_a_failing_release_in_the_first_region() -> None:
