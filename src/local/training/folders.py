@@ -45,12 +45,8 @@ class Folders:
 
     def forget(self, job: str) -> None:
         """Remove all files of a job but those that an asset is made of: a registered model outlives its job."""
-        place = self.locator.place
         kept = set(self._of_assets())
-        for container, path in (
-            (place.artifact_container, f"ExperimentRun/dcid.{job}"),
-            (place.blob_container, f"azureml/{job}"),
-        ):
+        for container, path in self._places(job):
             # A list of its own: what is deleted while it is read would move the pages.
             for _, blob in list(self.blobs.tree(container, path)):
                 above = [blob.name, *map(str, Path(blob.name).parents), ""]
@@ -58,6 +54,15 @@ class Folders:
                     with contextlib.suppress(NotFound):
                         self.blobs.delete(container, blob.name)
         shutil.rmtree(self.of(job), ignore_errors=True)
+
+    def holds(self, job: str) -> bool:
+        """Say whether anything lies where a job of this name would write: what an asset is made of."""
+        return any(True for place in self._places(job) for _ in self.blobs.tree(*place))
+
+    def _places(self, job: str) -> list[tuple[str, str]]:
+        """Return the container and the path of a run's own files, and those of the outputs that name no place."""
+        place = self.locator.place
+        return [(place.artifact_container, f"ExperimentRun/dcid.{job}"), (place.blob_container, f"azureml/{job}")]
 
     def _of_assets(self) -> Iterator[tuple[str, str]]:
         """Yield the container and the path of every asset whose files are here."""

@@ -55,6 +55,8 @@ class Jobs:
                 return self._amend(old, properties), False
             names.check("Job", name)
             self._check(properties)
+            if self.folders and self.folders.holds(name):
+                raise Conflict(f"Assets are made of the files of a deleted job {name}: take another name.")
             kept = {key: value for key, value in properties.items() if value is not None}
             body = {
                 "properties": kept | self._placed_outputs(name, kept.get("outputs") or {}),

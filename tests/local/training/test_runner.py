@@ -134,7 +134,7 @@ def test_a_deleted_job_leaves_nothing_to_the_next_of_its_name(state: State) -> N
 
 
 def test_what_an_asset_is_made_of_outlives_its_job(state: State) -> None:
-    """A model of one output and one of the run's own folder stay whole; all else of the job goes."""
+    """A model of one output and one of the run's own folder stay whole; all else goes, and no job writes there."""
     uris = {"out": "azureml://jobs/maker/outputs/out", "run": "runs:/maker/outputs/model"}
 
     async def story() -> None:
@@ -149,6 +149,8 @@ def test_what_an_asset_is_made_of_outlives_its_job(state: State) -> None:
             for container in (state.place.artifact_container, state.place.blob_container)
             for _, blob in state.blobs.tree(container, "")
         ]
+        with pytest.raises(Conflict, match="Assets are made of the files"):
+            submit(state, "maker", "true")
         assert left == ["ExperimentRun/dcid.maker/outputs/model/m.bin", "azureml/maker/out/m.bin"]
 
     played(state, story())
