@@ -241,6 +241,37 @@ def test_a_patch_writes_over_nothing_that_came_after_it_had_read(state: State, m
     assert (body["properties"]["traffic"], body["tags"]) == ({"blue": 100}, {"lease": "mine"})
 
 
+def test_a_patch_of_a_deployment_writes_over_nothing_either(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another size that is set meanwhile stays, beside the tags of the patch."""
+    leave(state, "end/blue")
+    get = state.deployments.get
+    more = {"sku": {"capacity": 3}}
+    scale = threading.Thread(target=state.deployments.change, args=(get("end", "blue"),), kwargs=more)
+
+    def read(endpoint: str, name: str) -> Document:
+        found = get(endpoint, name)
+        if scale.ident is None:
+            scale.start()
+            scale.join(0.3)
+        return found
+
+    async def serve(spec: DeploymentSpec) -> None:
+        pass
+
+    monkeypatch.setattr(state.deployments, "get", read)
+    monkeypatch.setattr(state.supervisor, "apply", serve)
+
+    async def scenario() -> None:
+        path = f"{state.place.id}/onlineEndpoints/end/deployments/blue"
+        await Api(state).answer(Call("PATCH", path, body={"tags": {"by": "me"}}))
+        await until(lambda: not state.operations.under_way())
+
+    run(scenario())
+    scale.join()
+    body = get("end", "blue").body
+    assert (body["sku"]["capacity"], body["tags"]) == (3, {"by": "me"})
+
+
 @pytest.mark.parametrize(
     ("changed", "is_new"),
     [
