@@ -35,6 +35,7 @@ SLEEPERS = {
     "local/training/shepherd.py": "waits for a process group to end, with a deadline; standard library alone",
 }
 ENVIRONMENT_READERS = {
+    "ops/__init__.py": "pydantic's search for plug-ins, which only a variable turns off",
     "ops/actions.py": "what GitHub Actions gives a step: its files, and the run's number",
     "ops/console.py": "NO_COLOR, and CI or TERM, which tell that nobody watches",
     "ops/scoring.py": "hands the key to the test's own process",

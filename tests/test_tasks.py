@@ -109,3 +109,18 @@ def test_the_list_is_complete_and_imports_nothing_slow() -> None:
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert "ops" in imported
     assert imported.isdisjoint(SLOW_TO_IMPORT)
+
+
+def test_what_a_rollout_alone_needs_is_loaded_by_it_alone() -> None:
+    """A task of another kind loads neither the evidence nor what sends probes; no task loads the SDK before it asks."""
+    line = next(
+        each for each in (ROOT / "tasks.py").read_text().splitlines() if each.startswith("from ops import calls")
+    )
+    code = f"import sys; sys.path.insert(0, 'src'); {line}; import ops.project, ops.status; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "ops.rollout.ledger" in loaded
+    assert loaded.isdisjoint({"ops.evidence", "ops.rollout.probes", "ops.rollout.machine"})
+    assert {name.split(".")[0] for name in loaded}.isdisjoint(SLOW_TO_IMPORT)

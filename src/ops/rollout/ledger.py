@@ -10,12 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ops import lineage, wait
-from ops.evidence import Counts, Evidence, Policy
 from ops.rollout import trail
 from ops.rollout.trail import Trail
+
+if TYPE_CHECKING:
+    from ops.evidence import Counts, Evidence, Policy
 
 RUNNING, DONE, ROLLED_BACK, PAUSED = "running", "done", "rolled back", "paused"
 
@@ -37,6 +39,8 @@ class Ledger:
     @staticmethod
     def start(identity: str, policy: Policy, history: Mapping[str, Counts] | None = None) -> Ledger:
         """Return the ledger of a rollout that is about to begin; `history`: what the old deployment did, by metric."""
+        from ops.evidence import Evidence
+
         return Ledger(identity, 0, now(), 0.0, RUNNING, 0, Evidence.start(policy, history))
 
     @property
@@ -98,6 +102,8 @@ def read(tags: Mapping[str, str], identity: str, policy: Policy) -> Ledger:
     gathered under another policy, or cannot be read: evidence that is not understood counts for nothing. A step that
     was paused has all its time again.
     """
+    from ops.evidence import Evidence
+
     try:
         kept, under, step, begun, watched, status, before = _fields(tags)
         state = {name: tags[lineage.EVIDENCE + name] for name in policy.names}

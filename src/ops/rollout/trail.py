@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ops import lineage
-from ops.evidence import Finding, Verdict
+
+if TYPE_CHECKING:
+    from ops.evidence import Finding, Verdict
 
 _CHARACTERS = 256  # of a tag's value
 _POINTS = 20
