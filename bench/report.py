@@ -67,10 +67,11 @@ SECTIONS = (
         "Training",
         ("training", "joining"),
         (
-            "The reference is ten times the smaller size's figure, both without what does not grow (the seconds of "
-            "2,000 rows, the memory of the imports): linear growth has a ratio of 1. The aim of the seconds grants an "
-            "exponent of 1.1, for rows that no longer fit into the processor's caches cost more each. Every process on "
-            "one thread; the smaller size three times."
+            "The reference is ten times the smaller size's figure: linear growth has a ratio of 1. The seconds stand "
+            "once as they are and once without those of 2,000 rows, which do not grow, and the memory without the "
+            "imports: rows that no longer fit into the processor's caches cost somewhat more each, which the start-up "
+            "hides. The join, which has none, is granted an exponent of 1.1 for it. Every process on one thread; the "
+            "smaller size three times."
         ),
     ),
     ("Filled workspace", ("workspace",), "Asked through the SDK over the socket."),
