@@ -34,7 +34,7 @@ TIMES = 10
 FEW = 2000  # as few rows as have the same graph: fewer are not cut into bins
 ROUNDS = 3
 MODELS = ("logistic", "boosted")
-# Linear is 1. The join is granted an exponent of 1.1: rows that no longer fit into the processor's caches cost more each.
+# Linear is 1. The join is granted an exponent of 1.1: rows that do not fit into the processor's caches cost more each.
 GROWTH = TIMES**0.1
 HERE = Path(__file__).parent
 Taken = dict[str, tuple[float, float]]
