@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,13 @@ from ops.project import Project
 def project(house: House) -> Project:
     """A project on a workspace of its own."""
     return Project(house.settings(), house.root)
+
+
+def test_garbage_is_looked_for_again_once_the_sdk_is_there(project: Project) -> None:
+    """It is not while the SDK is imported, which would take a third longer; a rollout goes on for hours after that."""
+    assert project.client is not None
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def raising(fault: Exception) -> Callable[[], dict[str, float]]:
