@@ -55,9 +55,8 @@ class Answer:
 class Exchange:
     """Sends `request` (head and body, whose head must say Connection: close) and collects the answer.
 
-    After `start`, `done` is called once with an Answer or an ExchangeFailed. The connection is closed after that: whom
-    the answer is for need not wait for it. After `close`, which is safe at any time and lets go of the connection at
-    once, `done` is not called any more.
+    After `start`, `done` is called once with an Answer or an ExchangeFailed, when the connection is closed already.
+    After `close`, which is safe at any time and lets go of the connection at once, it is not called any more.
     """
 
     __slots__ = (
@@ -107,8 +106,7 @@ class Exchange:
         """Connect and send; `done` may be called before this returns."""
         self._parser = httptools.HttpResponseParser(self)
         try:
-            family = socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET
-            self._socket = made = socket.socket(family)
+            self._socket = made = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
             made.setblocking(False)
             # By number: for each socket it does not know yet, the selector would spell out the object.
             self._descriptor = made.fileno()
@@ -236,12 +234,11 @@ class Exchange:
         self._end(ExchangeFailed(message, sent=sent, begun=bool(self._status) if begun is None else begun))
 
     def _end(self, outcome: Answer | ExchangeFailed) -> None:
-        done, self._done = self._done, None
-        try:
-            if done is not None:
-                done(outcome)
-        finally:
-            self.close()
+        done = self._done
+        # Before the answer is passed on: the other way round, eight clients get a sixth less.
+        self.close()
+        if done is not None:
+            done(outcome)
 
     def _start_writing(self, callback: Callable[[], None]) -> None:
         self._writing = True

@@ -119,6 +119,8 @@ class Forwarding:
         self._exchange.start()
 
     def _came(self, outcome: Answer | ExchangeFailed) -> None:
+        upstream = self._upstream
+        self._end_exchange()
         if isinstance(outcome, Answer):
             self._end(Reply.of(outcome))
         elif isinstance(outcome, AnswerTooLarge):
@@ -130,8 +132,7 @@ class Forwarding:
             self._end(_broken(f"The container broke off: {outcome}."))
         else:
             self._repeated = self._repeated or outcome.sent
-            self._failed = self._upstream
-            self._end_exchange()
+            self._failed = upstream
             self._attempt()
 
     def _woken(self) -> None:
@@ -159,13 +160,10 @@ class Forwarding:
             self._exchange = self._upstream = None
 
     def _end(self, reply: Reply) -> None:
-        done, self._done = self._done, None
-        # First the reply, then what its client need not wait for.
-        try:
-            if done is not None:
-                done(reply)
-        finally:
-            self.cancel()
+        done = self._done
+        self.cancel()
+        if done is not None:
+            done(reply)
 
 
 def _broken(message: str, reason: str = "model_error") -> Reply:
