@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
-import time
 from asyncio import to_thread
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,14 +14,11 @@ from local.routing import traffic
 from local.serving.deployments import Deployments, resource
 from local.serving.logs import INFERENCE_SERVER, STORAGE_INITIALIZER
 from local.serving.supervisor import DeploymentFailed, Supervisor
+from local.storage.insist import insist
 from local.storage.store import Document
 from local.wire.call import Call, Json, Reply
 
 _LOG = logging.getLogger("local")
-# A disk that is full is emptied by somebody; past that time, the next start ends the operation.
-_WRITE_SECONDS = 600.0
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 10.0
 
 
 class Deployer:
@@ -54,21 +49,7 @@ class Deployer:
                 self.deployments.change(document, **changes)
                 self.operations.end(operation, failure)
 
-        await self._record(settle)
-
-    async def _record(self, write: Callable[[], None]) -> None:
-        """Write how work has ended, again and again if it must be: nothing else tells it."""
-        give_up = time.monotonic() + _WRITE_SECONDS
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return await to_thread(write)
-            except (sqlite3.Error, OSError) as error:
-                _LOG.error("the end of work on a deployment cannot be written: %s", error)
-                if time.monotonic() > give_up:
-                    raise
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        await insist(settle, f"the end of {operation}")
 
     async def _serve(self, endpoint: str, name: str, wanted: Json) -> Json | None:
         """Have the supervisor serve it; return the error, or None."""
@@ -102,7 +83,7 @@ class Deployer:
                 self.endpoints.drop_traffic(endpoint, name)
                 self.operations.end(operation)
 
-        await self._record(forget)
+        await insist(forget, f"the end of {operation}")
         self.endpoints.route(endpoint)
 
     async def remove_endpoint(self, endpoint: str, operation: str) -> None:
@@ -118,7 +99,7 @@ class Deployer:
                 self.store.delete("endpoints", endpoint)
                 self.operations.end(operation)
 
-        await self._record(forget)
+        await insist(forget, f"the end of {operation}")
 
     async def recover(self) -> None:
         """Serve again what was serving; end the operations that the last server left under way.
@@ -191,7 +172,7 @@ class Deployer:
                 if found is not None and found.body == body:
                     self.deployments.change(document, state=state)
 
-        await self._record(settle)
+        await insist(settle, f"what became of {document.name}")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import sqlite3
 import sys
@@ -16,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import LocalError
+from local.storage.insist import insist
 from local.training.jobs import Jobs
 from local.training.workbench import Workbench
 
 SHEPHERD = Path(__file__).with_name("shepherd.py")
 GRACE_SECONDS = 5.0
-# How long it is tried to write down how a job ended, when the disk takes nothing.
-TELL_SECONDS = 600.0
-_LONGEST_PAUSE = 5.0
-_LOG = logging.getLogger("local")
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,8 @@ class Runner:
         # Before the end is told: who hears of it may delete the job, and a full disk must have room to tell it. The
         # blob row of the log points into the folder, which stays; the files around it need not.
         await asyncio.to_thread(self.workbench.folders.clear, name)
-        await self._tell(name, ending)
+        tell = partial(self.jobs.finish, name, ending.status, code=ending.code, message=ending.message)
+        await insist(partial(tell, exit_code=ending.exit_code), f"the end of job {name}", self._closing)
 
     async def _work(self, name: str) -> Ending:
         folder = self.folder / name
@@ -115,29 +112,6 @@ class Runner:
         await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
         await asyncio.to_thread(self.workbench.collect, name)
         return await asyncio.to_thread(self._ending, name, folder, result, seconds)
-
-    async def _tell(self, name: str, ending: Ending) -> None:
-        """Write down how a job ended, if need be again and again; the next start tells what could not be written."""
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + TELL_SECONDS, 0.1
-        while True:
-            try:
-                await asyncio.to_thread(
-                    self.jobs.finish,
-                    name,
-                    ending.status,
-                    code=ending.code,
-                    message=ending.message,
-                    exit_code=ending.exit_code,
-                )
-                return
-            except sqlite3.Error as error:
-                if self._closing.is_set() or loop.time() > deadline:
-                    _LOG.error("job %s is %s, which could not be written: %s", name, ending.status, error)
-                    return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _execute(
         self, name: str, folder: Path, line: str, environment: dict[str, str], seconds: float
