@@ -20,6 +20,7 @@ from local.serving.materials import Materials
 from local.serving.supervisor import Supervisor, reap
 from local.storage.blobs import Blobs
 from local.storage.store import Store
+from local.training.folders import Folders
 from local.training.jobs import Jobs
 from local.training.runner import Runner
 from local.training.tracking import Tracking
@@ -90,11 +91,12 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
     blobs = Blobs(folder, store)
     locator = Locator(place, store)
     assets = Assets(place, store, locator, blobs)
-    jobs = Jobs(place, store, locator, Computes(place, store))
+    folders = Folders(folder / "jobs", locator, blobs)
+    jobs = Jobs(place, store, locator, Computes(place, store), folders)
     guard = Guard(token, hosts | {host.replace("127.0.0.1", "localhost") for host in hosts})
     operations = Operations(place, store)
     tracking = Tracking(place, store, jobs, guard)
-    workbench = Workbench(folder, place, jobs, blobs, locator, assets, tracking)
+    workbench = Workbench(folder, folders, place, jobs, blobs, locator, assets, tracking)
     router = Router()
     reap(folder / "serving")
     supervisor = Supervisor(folder / "serving", router, sys.executable)
@@ -113,7 +115,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
         datastores=Datastores(place, store, guard),
         operations=operations,
         jobs=jobs,
-        runner=Runner(folder, jobs, workbench, settings.max_instances),
+        runner=Runner(folders, jobs, workbench, settings.max_instances),
         router=router,
         supervisor=supervisor,
         endpoints=endpoints,

@@ -31,13 +31,12 @@ TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 class Jobs:
     """The jobs in the store."""
 
-    def __init__(self, place: Place, store: Store, locator: Locator, computes: Computes) -> None:
+    def __init__(self, place: Place, store: Store, locator: Locator, computes: Computes, folders: Folders) -> None:
         self.place = place
         self.store = store
         self.locator = locator
         self.computes = computes
-        # The workbench says where: it is what has files.
-        self.folders: Folders | None = None
+        self.folders = folders
         self._clock = SteadyClock()
         self._began: dict[str, float] = {}
 
@@ -55,7 +54,7 @@ class Jobs:
                 return self._amend(old, properties), False
             names.check("Job", name)
             self._check(properties)
-            if self.folders and self.folders.holds(name):
+            if self.folders.holds(name):
                 raise Conflict(f"Assets are made of the files of a deleted job {name}: take another name.")
             kept = {key: value for key, value in properties.items() if value is not None}
             body = {
@@ -118,8 +117,7 @@ class Jobs:
                 else:
                     message = "The local workspace stopped while the job was running; its process was ended."
                     self.finish(document.name, "Failed", code="SystemError", message=message)
-        if self.folders:
-            self.folders.sweep()
+        self.folders.sweep()
         return [each.name for each in self.store.find("jobs", mark="Queued", newest_first=False, limit=100_000)]
 
     def delete(self, name: str) -> None:
@@ -128,8 +126,7 @@ class Jobs:
         if status not in TERMINAL:
             raise Conflict(f"Job {name} is {status}: cancel it first.")
         # The job goes last: what a crash leaves of it can be deleted again, and no other one takes its name before.
-        if self.folders:
-            self.folders.forget(name)
+        self.folders.forget(name)
         with self.store.transaction():
             for kind in ("runs", "jobs"):
                 self.store.delete(kind, name)

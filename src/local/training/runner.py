@@ -16,6 +16,7 @@ from typing import Any
 
 from local.errors import LocalError
 from local.storage.insist import insist
+from local.training.folders import Folders
 from local.training.jobs import Jobs
 from local.training.workbench import Workbench
 
@@ -36,8 +37,8 @@ class Ending:
 class Runner:
     """Starts jobs in the order of their submission, `max_instances` at a time."""
 
-    def __init__(self, folder: Path, jobs: Jobs, workbench: Workbench, max_instances: int) -> None:
-        self.folder = folder / "jobs"
+    def __init__(self, folders: Folders, jobs: Jobs, workbench: Workbench, max_instances: int) -> None:
+        self.folders = folders
         self.jobs = jobs
         self.workbench = workbench
         self._closing = asyncio.Event()
@@ -101,12 +102,12 @@ class Runner:
             ending = Ending("Failed", "SystemError", f"The job could not be run: {error}")
         # Before the end is told: who hears of it may delete the job, and a full disk must have room to tell it. The
         # blob row of the log points into the folder, which stays; the files around it need not.
-        await asyncio.to_thread(self.workbench.folders.clear, name)
+        await asyncio.to_thread(self.folders.clear, name)
         tell = partial(self.jobs.finish, name, ending.status, code=ending.code, message=ending.message)
         await insist(partial(tell, exit_code=ending.exit_code), f"the end of job {name}", self._closing)
 
     async def _work(self, name: str) -> Ending:
-        folder = self.folder / name
+        folder = self.folders.of(name)
         line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, partial(self._stopped, name))
         result = await self._execute(name, folder, line, environment, seconds)
         await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")

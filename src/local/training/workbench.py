@@ -32,6 +32,7 @@ class Workbench:
     def __init__(
         self,
         folder: Path,
+        folders: Folders,
         place: Place,
         jobs: Jobs,
         blobs: Blobs,
@@ -45,8 +46,7 @@ class Workbench:
         self.locator = locator
         self.assets = assets
         self.tracking = tracking
-        self.folders = Folders(folder / "jobs", locator, blobs)
-        jobs.folders = self.folders
+        self.folders = folders
         self._bundle = str(folder / "tls" / "ca-bundle.pem")
 
     def prepare(self, name: str, stopped: Callable[[], bool]) -> tuple[str, dict[str, str], float]:

@@ -94,7 +94,9 @@ def test_the_end_of_a_job_is_told_when_the_disk_has_room_again(state: State, at:
                 f"NEW.mark IN ('{at}', 'Failed') BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
             )
         submit(state, "first", f"[ {at} != Running ] || sleep 300")
-        await until(lambda: not (state.runner.folder / "first" / "work").exists() and "first" in state.runner._running)
+        await until(
+            lambda: not (state.runner.folders.of("first") / "work").exists() and "first" in state.runner._running
+        )
         await asyncio.sleep(0.3)
         assert status(state, "first") not in TERMINAL
         with state.store.transaction():
@@ -110,7 +112,7 @@ async def ran(state: State, name: str, command: str, **more: Any) -> Path:
     """Run a job to its end, and return its folder."""
     submit(state, name, command, **more)
     await until(lambda: status(state, name) in TERMINAL)
-    return state.runner.folder / name
+    return state.runner.folders.of(name)
 
 
 def test_a_deleted_job_leaves_nothing_to_the_next_of_its_name(state: State) -> None:
@@ -175,7 +177,7 @@ def test_a_start_sweeps_what_the_last_server_left_of_its_jobs(state: State, new_
         # As it stands when the server is killed.
         state.jobs.put("dead", JOB | {"command": "true"})
         state.runner.workbench.prepare("dead", lambda: False)
-        folder = state.runner.folder / "dead"
+        folder = state.runner.folders.of("dead")
         (folder / "std_log.txt").write_text("so far")
         (folder / "result.json").write_text('{"reason": "exited", "code": 0}')
         again = new_state()
@@ -198,7 +200,7 @@ def test_a_stop_does_not_wait_for_what_a_job_fetches(state: State, endless: str,
     async def story() -> None:
         inputs = {"rows": {"jobInputType": "uri_file", "uri": endless}}
         submit(state, "early", f"touch {ran}", inputs=inputs)
-        await until((state.runner.folder / "early" / "inputs" / "rows" / "rows.csv").exists)
+        await until((state.runner.folders.of("early") / "inputs" / "rows" / "rows.csv").exists)
         async with asyncio.timeout(10):
             await state.runner.close()
         assert status(state, "early") == "Failed"
