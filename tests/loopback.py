@@ -1,4 +1,4 @@
-"""A https server on loopback whose every answer is a function of the test."""
+"""Servers on loopback for one test: any at all, and a https one whose every answer is a function of the test."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 
 import trustme
@@ -31,6 +32,19 @@ class Server:
 
     url: str
     ca: str
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    """Let a server answer in a thread of its own until the end, which it looks for fifty times a second."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager
@@ -61,11 +75,5 @@ def serve(answer: Callable[[Asked], tuple[int, Any]], folder: Path) -> Iterator[
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield Server(f"https://127.0.0.1:{server.server_port}", str(file))
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,7 +6,6 @@ import itertools
 import json
 import operator
 import subprocess
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.figures import added, at_least, at_most, put, read
 from bench.load import drive
 from bench.processes import ServerFailed
 from bench.timing import medians, middle, rotated
+from loopback import serving
 
 
 def test_an_aim_holds_at_its_bound_and_not_beyond() -> None:
@@ -145,10 +145,8 @@ def port() -> Iterator[int]:
             """Stay quiet when a client leaves in the middle, as these do at the end."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield server.server_address[1]
 
 
 def test_the_clients_count_answers_and_failures_apart(port: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from loopback import serving
 
 import test_endpoint as client
 
@@ -29,11 +30,12 @@ def sound(headers: dict[str, str], content: Any) -> Reply:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[dict[str, str], Any], Reply]], str]]:
-    servers = []
+    servers = ExitStack()
 
     def start(answer: Callable[[dict[str, str], Any], Reply]) -> str:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 text = self.rfile.read(int(self.headers["Content-Length"]))
@@ -54,14 +56,11 @@ def serve() -> Iterator[Callable[[Callable[[dict[str, str], Any], Reply]], str]]
                 """Stay quiet."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
+        servers.enter_context(serving(server))
         return f"http://127.0.0.1:{server.server_address[1]}/score"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with servers:
+        yield start
 
 
 def failed(checks: list[client.Check]) -> dict[str, str]:

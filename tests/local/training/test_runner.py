@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import serving
 
 from local.control.state import State, assemble
 from local.errors import Conflict
@@ -55,11 +56,9 @@ def endless() -> Iterator[str]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/rows.csv"
-    over.set()
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}/rows.csv"
+        over.set()
 
 
 def played(state: State, story: Coroutine[Any, Any, None]) -> None:

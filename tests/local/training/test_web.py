@@ -12,6 +12,7 @@ import pytest
 from azure.ai.ml import Input
 from azure.ai.ml.entities import Data
 from azure.core.exceptions import HttpResponseError
+from loopback import serving
 
 from local.catalog.locations import Locator
 from local.errors import LocalError
@@ -61,13 +62,10 @@ class Pages(BaseHTTPRequestHandler):
 def site() -> Iterator[str]:
     """A web server on loopback; returns its address."""
     Pages.seen = {}
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
         Pages.over.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_a_job_reads_a_file_of_the_web(ml_client: Any, submit: Any, ended: Any, site: str) -> None:

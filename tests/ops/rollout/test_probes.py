@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loopback import serving
 
 from ops import scoring
 from ops.errors import OpsError
@@ -131,6 +131,7 @@ class Endpoint(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
     server: Endpoint
 
@@ -152,10 +153,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     """A server on a free port, for one test."""
-    with Endpoint() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Endpoint()
+    with serving(server):
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
