@@ -19,6 +19,7 @@ of the indicators, so a wide model is left to lbfgs, whose steps are cheap.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -26,7 +27,6 @@ import sklearn
 
 from dataset import category_floor
 
-MODELS = ("logistic", "boosted")
 # More texts than this in one column are not learned: the rarest are treated as unseen.
 MOST_CATEGORIES = 200
 BINS = 10
@@ -36,6 +36,8 @@ LEAST_ROWS_FOR_BINS = 2000
 # steps take a second; with 2,000 indicators they take three, with 8,000 three quarters of a minute and 1.3 GB.
 MOST_INDICATORS_FOR_NEWTON = 1000
 SEED = 0
+
+Made = tuple[list[tuple[str, Any]], Any]
 
 
 def learned_categories(features: pd.DataFrame, numbers: int) -> list[list[str]]:
@@ -55,29 +57,19 @@ def build(kind: str, features: pd.DataFrame, numbers: int) -> Any:
 
     positions = list(range(features.shape[1]))
     categories = learned_categories(features, numbers)
-    steps = _logistic(categories, len(features)) if kind == "logistic" else _boosted()
+    indicators = numbers * (BINS + 1) + sum(map(len, categories))
+    steps, classifier = PIPELINES[kind](categories, len(features), indicators)
     transformers = [
         (name, step, positions[:numbers] if name != "texts" else positions[numbers:])
         for name, step in steps
         if (numbers if name != "texts" else categories)
     ]
-    indicators = numbers * (BINS + 1) + sum(map(len, categories))
-    return Pipeline([("columns", ColumnTransformer(transformers)), ("classifier", _classifier(kind, indicators))])
+    return Pipeline([("columns", ColumnTransformer(transformers)), ("classifier", classifier)])
 
 
-def _classifier(kind: str, indicators: int) -> Any:
-    if kind == "logistic":
-        from sklearn.linear_model import LogisticRegression
-
-        solver = "newton-cholesky" if indicators <= MOST_INDICATORS_FOR_NEWTON else "lbfgs"
-        return LogisticRegression(solver=solver, max_iter=500)
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(early_stopping=False, random_state=SEED)
-
-
-def _logistic(categories: list[list[str]], rows: int) -> list[tuple[str, Any]]:
+def _logistic(categories: list[list[str]], rows: int, indicators: int) -> Made:
     from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
@@ -88,17 +80,26 @@ def _logistic(categories: list[list[str]], rows: int) -> list[tuple[str, Any]]:
         bins = KBinsDiscretizer(n_bins=BINS, encode="onehot", subsample=None, **method)
         steps.append(("bins", make_pipeline(SimpleImputer(strategy="median"), bins)))
     steps.append(("texts", OneHotEncoder(categories=categories, handle_unknown="ignore")))
-    return steps
+    solver = "newton-cholesky" if indicators <= MOST_INDICATORS_FOR_NEWTON else "lbfgs"
+    return steps, LogisticRegression(solver=solver, max_iter=500)
 
 
-def _boosted() -> list[tuple[str, Any]]:
+def _boosted(categories: list[list[str]], rows: int, indicators: int) -> Made:
+    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import TargetEncoder
 
     # 1.9 takes the folds themselves and deprecates the seed that older versions need.
     folds = StratifiedKFold(5, shuffle=True, random_state=SEED)
     encoder = TargetEncoder(cv=folds) if _version() >= (1, 9) else TargetEncoder(random_state=SEED)
-    return [("numbers", "passthrough"), ("texts", encoder)]
+    classifier = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED)
+    return [("numbers", "passthrough"), ("texts", encoder)], classifier
+
+
+PIPELINES: dict[str, Callable[[list[list[str]], int, int], Made]] = {"logistic": _logistic, "boosted": _boosted}
+"""By the name that `--model` gives: from the categories of each text column, the number of rows and the most
+indicators there will be, to the steps before the classifier and the classifier. Step "texts" gets the texts,
+others the numbers."""
 
 
 def _version() -> tuple[int, int]:

@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--positive", required=True, help="the target's value that counts as positive")
     parser.add_argument("--drop", type=_names, default=[], help="columns to leave out, with commas between, or none")
     parser.add_argument("--time-column", type=_name_or_none, help="the column that orders the rows, or none")
-    parser.add_argument("--model", choices=model.MODELS, default="logistic", help="which pipeline")
+    parser.add_argument("--model", choices=tuple(model.PIPELINES), default="logistic", help="which pipeline")
     parser.add_argument("--holdout-share", type=_share, default=0.2, help="share of rows to measure on, as 0.2")
     parser.add_argument("--model-output", type=Path, required=True, help="folder for the model")
     parser.add_argument("--report-output", type=Path, required=True, help="folder for the plots")

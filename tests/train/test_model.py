@@ -40,7 +40,7 @@ def target_of(features: pd.DataFrame) -> Any:
     return (dice.normal(score, 1) > np.median(score)).astype(int)
 
 
-@pytest.mark.parametrize("kind", model.MODELS)
+@pytest.mark.parametrize("kind", model.PIPELINES)
 @pytest.mark.parametrize(("texts", "numbers"), [(2, 2), (0, 2), (2, 0), (1, 1)])
 def test_the_graph_says_what_the_pipeline_says(kind: str, texts: int, numbers: int) -> None:
     """With texts, numbers or both; on typical, missing, unseen and extreme cells alike."""
@@ -51,7 +51,7 @@ def test_the_graph_says_what_the_pipeline_says(kind: str, texts: int, numbers: i
     assert convert.difference(pipeline, graph, rows, numbers) < convert.TOLERANCE
 
 
-@pytest.mark.parametrize("kind", model.MODELS)
+@pytest.mark.parametrize("kind", model.PIPELINES)
 def test_training_twice_gives_the_same_answers(kind: str) -> None:
     """Every source of chance has a seed."""
     features = features_of(2, 2)
