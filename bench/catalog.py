@@ -1,4 +1,4 @@
-"""Does the local workspace slow down as it fills? `PYTHONPATH=src python -m bench.catalog`.
+"""Does the local workspace slow down as it fills? `PYTHONPATH=src python -m bench --only catalog`.
 
 Through the unmodified SDK, over the socket: getting a job, a model's version and its latest version, and the first page
 of a list, in a workspace with a hundred jobs and ten versions, and then with 10,000 and 1,000. The documents are

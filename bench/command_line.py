@@ -1,4 +1,4 @@
-"""What does a task cost that does nothing yet? `PYTHONPATH=src python -m bench.command_line`.
+"""What does a task cost that does nothing yet? `PYTHONPATH=src python -m bench --only command_line`.
 
 `inv --list` of this project beside that of a tasks.py with one empty task; and `inv status`, on a local workspace that
 is up and holds hundreds of jobs, beside a process that asks the same through the SDK and does no more, and beside one

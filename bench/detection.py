@@ -1,28 +1,23 @@
-"""How soon is a bad green rolled back, and how often a good one? `PYTHONPATH=src python -m bench.detection`.
+"""How soon is a bad green rolled back, and how often a good one? `PYTHONPATH=src python -m bench --only detection`.
 
 Ours beside the oracle (the same test, told both true rates), on the same requests, at 10 % of the traffic and alpha
 1 %; then ours beside Flagger's rule and Kayenta's judge on the same minutes. Everything is drawn from fixed seeds.
-`--quick` draws a tenth of it, `--json FILE` puts the figures into the list in FILE, in place of earlier ones of their
-names.
+With `--quick` a tenth of it.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import math
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
-from bench.figures import Figure, put
+from bench.figures import Figure
 from bench.rivals import flagger, kayenta
 from bench.streams import BLUE, Oracle, Ours, follow, past
 from bench.times import slower
@@ -238,24 +233,3 @@ def measure(less: int) -> list[Figure]:
                 print(printed, end="", flush=True)
                 figures += found
     return figures
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench; 0 when every aim holds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="draw a tenth")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="put the figures into the list in FILE")
-    options = parser.parse_args(argv)
-    started = time.perf_counter()
-    figures = measure(10 if options.quick else 1)
-    missed = [figure for figure in figures if not figure.holds]
-    print(f"\n{len(figures) - len(missed)} of {len(figures)} aims hold, {time.perf_counter() - started:.0f} s")
-    for figure in missed:
-        print(f"missed: {figure.name}: {figure.value:.4g}, {figure.aim}")
-    if options.json:
-        put(options.json, figures)
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What do other algorithms cost to serve? `PYTHONPATH=src python -m bench.models`.
+"""What do other algorithms cost to serve? `PYTHONPATH=src python -m bench --only models`.
 
 Histogram boosting with target encoding and a random forest, each as its graph, from bytes to bytes by the script's
 Scorer in both shapes, beside the least that any script could do with that graph (scoring.Floor). And a pipeline that

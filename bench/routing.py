@@ -1,4 +1,4 @@
-"""What does the local router cost before one inference server? `PYTHONPATH=src python -m bench.routing`.
+"""What does the local router cost before one inference server? `PYTHONPATH=src python -m bench --only routing`.
 
 1, 8 and 32 clients that keep their connections, straight to the server, through the router, and through HAProxy and
 nginx where this machine has them. The router authenticates, draws a deployment and counts; the other two only pass on.

@@ -1,4 +1,4 @@
-"""Past one endpoint: `PYTHONPATH=src python -m bench.scale`, whose table stands in docs/scale.md.
+"""Past one endpoint: `PYTHONPATH=src python -m bench --only scale`, whose table stands in docs/scale.md.
 
 Ten regions, each with an endpoint of its own that answers 100 requests a second, 10 % of them by green, judged by the
 minute's counts as a rollout judges them. Three ways to roll out: all regions at once, each judged alone; all at once,
@@ -9,7 +9,6 @@ With two kinds of evidence each has half of alpha, and a region's own a tenth of
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -170,15 +169,3 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure both."""
     del folder
     return [*cost(quick), *waves(10 if quick else 60)]
-
-
-def main() -> int:
-    """Print the table and the figures; 0 when every aim holds."""
-    figures = measure(Path(), "--quick" in sys.argv)
-    for figure in figures:
-        print(f"{'holds ' if figure.holds else 'MISSED'} {figure.value:10.4g} / {figure.reference:10.4g} {figure.name}")
-    return 0 if all(figure.holds for figure in figures) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

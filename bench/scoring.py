@@ -1,4 +1,4 @@
-"""What does `run` cost beside the least that any script could do? `PYTHONPATH=src python -m bench.scoring`.
+"""What does `run` cost beside the least that any script could do? `PYTHONPATH=src python -m bench --only scoring`.
 
 From a request's bytes to an answer's, in process, at 1 and at 100 rows, in both shapes: the script's own `run`, the
 server's answer object included. The floor is orjson and onnxruntime with the same graph and nothing else: no cell is

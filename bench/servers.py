@@ -1,4 +1,4 @@
-"""How many requests does one inference server answer, and how soon after its start? `python -m bench.servers`.
+"""How many requests does one inference server answer, and how soon after its start? `python -m bench --only servers`.
 
 The same server, the same model, one worker, 8 clients, 1 and 100 rows: with this project's scoring script, and with a
 tutorial's (frame/score.py). The two run in turn, so that a busy minute of the machine falls on both, and give the same

@@ -1,7 +1,7 @@
-"""Many rollouts at once: the bets of ops.wealth on arrays, one row a rollout, nine requests of blue to one of green.
+"""Many rollouts at once: the bets of ops.evidence.wealth on arrays, a row each, nine requests of blue to one of green.
 
-The factors come from `ops.wealth.table` and the rules for what is kept back and what is known of blue are its
-constants, so that this is the same engine; tests/ops/test_bench_streams.py holds the two together.
+The factors come from `ops.evidence.wealth.table` and the rules for what is kept back and what is known of blue are its
+constants, so that this is the same engine; tests/bench/test_streams.py holds the two together.
 """
 
 from __future__ import annotations
