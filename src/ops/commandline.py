@@ -138,7 +138,7 @@ def guard_start() -> None:
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, BrokenPipeError):
             boundary.reader_left()
-        about_settings = kind.__module__.startswith(("invoke", "yaml")) or isinstance(fault, ValueError)
+        about_settings = any(name.startswith(("invoke", "yaml")) for name in (kind.__module__, _raiser(trace)))
         if boundary.debugging() or not about_settings:
             usual(kind, fault, trace)
             return
@@ -147,6 +147,14 @@ def guard_start() -> None:
 
     sys.excepthook = hook
     atexit.register(_write_out)
+
+
+def _raiser(trace: TracebackType | None) -> str:
+    """Name the module that raised: of a variable that is no number, Invoke's, though the error is Python's own."""
+    name = ""
+    while trace is not None:
+        name, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return name
 
 
 def _write_out() -> None:

@@ -141,7 +141,7 @@ def create(
 
 
 def _looking(client: MLClient, endpoint: str, slot: str, now: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda said: now(logs(client, endpoint, slot, lines=1) or said)
+    return lambda said: now(last_words(client, endpoint, slot, lines=1) or said)
 
 
 def _follow(poller: Any, slot: str, deadline_seconds: float, look_seconds: float, say: Callable[[str], None]) -> None:
@@ -158,7 +158,7 @@ def _follow(poller: Any, slot: str, deadline_seconds: float, look_seconds: float
 
 def _failure(client: MLClient, endpoint: str, slot: str, said: str) -> str:
     """Say what Azure said, in its first line, what the container died of, and the end of both containers' logs."""
-    found = {container: logs(client, endpoint, slot, container) for container in CONTAINERS}
+    found = {container: last_words(client, endpoint, slot, container) for container in CONTAINERS}
     reason = cause(found[CONTAINERS[0]])
     parts = [f"deployment {slot} failed: {said.splitlines()[0] if said else 'no reason given'}"]
     parts += [f"the container died of {reason}"] if reason else []
@@ -184,11 +184,23 @@ def _end(text: str, lines: int) -> str:
 
 def logs(client: MLClient, endpoint: str, slot: str, container: str = CONTAINERS[0], lines: int = _LOG_LINES) -> str:
     """Return the last `lines` of a container's log; "" when there is no such deployment or no log yet."""
-    from azure.core.exceptions import HttpResponseError
+    from azure.core.exceptions import ResourceNotFoundError
 
     try:
         return str(client.online_deployments.get_logs(slot, endpoint, lines, container_type=container) or "").strip()
-    except HttpResponseError:
+    except ResourceNotFoundError:
+        return ""
+
+
+def last_words(
+    client: MLClient, endpoint: str, slot: str, container: str = CONTAINERS[0], lines: int = _LOG_LINES
+) -> str:
+    """Return the same, and "" when it cannot be read either: for who tells of something else by it."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return logs(client, endpoint, slot, container, lines)
+    except AzureError:
         return ""
 
 

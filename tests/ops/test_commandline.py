@@ -172,3 +172,14 @@ def test_another_program_may_load_the_tasks(program: str) -> None:
         check=True,
     )
     assert int(done.stdout) > 10
+
+
+def test_only_a_fault_of_the_settings_is_laid_to_them() -> None:
+    """A defect of our own before any task shows its traceback, and keeps the exit code of one."""
+    code = "from ops import commandline; commandline.guard_start(); int('many')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "invoke.yaml" not in done.stderr

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from azure.core.exceptions import HttpResponseError
 from house import House
 
+from local import launch
 from ops import show
 from ops.errors import NotFound, UsageError
 from ops.project import Project
@@ -55,6 +57,22 @@ def test_drift_that_cannot_be_measured_is_said_beside_all_else(
     assert f"cannot be measured: {said}\n" in shown
     assert "flight-delays on local: not created" in shown
     assert "inv train-dev, then inv train-prod" in shown
+
+
+def test_a_log_that_may_not_be_read_is_not_one_that_is_empty(house: House, project: Project) -> None:
+    """A sign-in without the role gets Azure's refusal; a deployment that is not there, what to look at."""
+    connection = launch.ensure(house.root / ".workspace")
+    fault = {"path": "getLogs", "status": 403}
+    answer = requests.put(
+        f"{connection.arm}/local/faults", json={"control": [fault]}, verify=connection.ca_bundle, timeout=30,
+        headers={"Authorization": f"Bearer {connection.token()}"},
+    )  # fmt: skip
+    assert answer.ok, answer.text
+    with pytest.raises(HttpResponseError) as refused:
+        show.logs(project, "blue", None, 10)
+    assert refused.value.status_code == 403
+    with pytest.raises(NotFound, match="no log of blue"):
+        show.logs(project, "blue", None, 10)
 
 
 def test_without_a_live_model_there_is_no_word_of_drift(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

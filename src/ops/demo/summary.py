@@ -90,7 +90,9 @@ def show(summary: dict[str, Any]) -> None:
         ],
     )
     console.show_rows("time", [{"phase": name, "seconds": taken} for name, taken in summary["phases"].items()])
-    latency = f"{summary['p50_ms']:.1f} ms median, {summary['p99_ms']:.1f} ms at the 99th percentile"
+    latency = "no request was answered"
+    if summary["p50_ms"] is not None:
+        latency = f"{summary['p50_ms']:.1f} ms median, {summary['p99_ms']:.1f} ms at the 99th percentile"
     outcome = {
         "requests": summary["requests"],
         "failed": summary["failed"],

@@ -184,8 +184,11 @@ def _keep(project: Project, plan: machine.Plan, record: Record, now: Position, m
         "seconds": seconds,
         "alpha": plan.policy.alpha,
         "beta": plan.policy.beta,
-        "log": _last_words(project, now.new) if record.word == "rolled-back" else "",
+        "log": "",
     }
+    if record.word == "rolled-back":
+        # With the next deployment there it is gone.
+        about["log"] = deployments.last_words(project.client, project.endpoint, now.new, lines=_LOG_LINES)
     with _hiding_nothing():
         made = report.write(project.root / page.ROLLOUTS, plan.endpoint, now, record, about)
         console.say(f"report: {made.relative_to(project.root)}")
@@ -210,16 +213,6 @@ def _publish(record: Record, model: str, seconds: float) -> None:
     rows = [{"metric": metric, **report.cells(found)} for metric, found in evidence.items()]
     actions.summary_rows("evidence", rows)
     actions.outputs({"verdict": record.word, "model": model})
-
-
-def _last_words(project: Project, slot: str) -> str:
-    """Return the end of a deployment's log, which is gone with the next deployment there; "" when there is none."""
-    from azure.core.exceptions import AzureError
-
-    try:
-        return deployments.logs(project.client, project.endpoint, slot, lines=_LOG_LINES)
-    except AzureError:
-        return ""
 
 
 def _remember(project: Project, model: str, outcome: str) -> None:

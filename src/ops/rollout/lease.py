@@ -38,7 +38,7 @@ class Lease:
 def mine(seconds: float) -> Lease:
     """Return a new lease for this process: user@host:pid, and a word that tells it from a later process."""
     run = actions.run_id()
-    who = f"GitHub run {run}" if run else f"{getpass.getuser()[:_MOST_CHARACTERS]}@{_host()}:{os.getpid()}"
+    who = f"GitHub run {run}" if run else f"{_user()[:_MOST_CHARACTERS]}@{_host()}:{os.getpid()}"
     return Lease(f"{who} #{secrets.token_hex(3)}", datetime.now(UTC)).renewed(seconds)
 
 
@@ -68,6 +68,14 @@ def check(found: Lease | None, own: Lease, *, force: bool = False) -> None:
         f"{found.holder} is rolling out on this endpoint, until {found.until:%H:%M:%S} UTC at the latest: "
         "wait for it, or take it over with --force"
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that no account has.
+        return f"uid {os.getuid()}"
 
 
 def _host() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,18 @@ def test_a_process_of_another_machine_may_be_alive() -> None:
     gone.wait()
     with pytest.raises(Refused):
         lease.check(other(f"ada@elsewhere:{gone.pid} #000000"), lease.mine(60))
+
+
+def test_a_user_without_an_account_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as any number."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert lease.mine(60).holder.startswith(f"uid {os.getuid()}@")
 
 
 def test_a_runner_is_named_by_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
