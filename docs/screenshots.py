@@ -23,14 +23,13 @@ ROOT = Path(__file__).parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 THEMES = ("light", "dark")
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
-VIEWS = ("endpoint", "rollout", "test", "models", "jobs")
 # What the demo says when the page is opened, and when the steps begin at which the pictures are taken.
 ROLLOUT = "6. Roll out"
 STEPS = {"traffic: blue 75 %": "endpoint", "traffic: blue 50 %": "rollout"}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Take the five pictures of docs/, or all."""
+    """Take the pictures of docs/, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", metavar="FOLDER", help="take each view at both widths, in both themes, to look at")
     everything = parser.parse_args(argv).all

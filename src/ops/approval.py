@@ -81,8 +81,8 @@ def _row(name: str, dev: float, live: float) -> dict[str, object]:
 
 def span(tags: Mapping[str, str]) -> str:
     """Return how many rows a model learned from, and from when to when where the rows have a time."""
-    count = f"{tags.get('data.rows', 'an unknown number of')} rows"
-    return f"{count}, {tags['data.first']} to {tags['data.last']}" if "data.first" in tags else count
+    count = f"{tags.get(lineage.ROWS, 'an unknown number of')} rows"
+    return f"{count}, {tags[lineage.FIRST]} to {tags[lineage.LAST]}" if lineage.FIRST in tags else count
 
 
 def files(root: Path, folder: Path) -> str:

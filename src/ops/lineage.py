@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 STAGE = "stage"  # of a job: dev or prod
-FINGERPRINT = "fingerprint"  # of a job: its code, data declaration and environment
+FINGERPRINT = "fingerprint"  # of a job: its code, what it is told, and its environment
 FORCED = "forced"  # which gate was overridden, where one was
 DATA = "data_fingerprint"  # fingerprint of the rows that a model learned from
+ROWS, FIRST, LAST = "data.rows", "data.first", "data.last"  # of a model: their number, first and last time
 GIT = "git_commit"
 JOB = "job"  # of a model: the job that made it
 METRIC = "metric."  # of a model: one tag a metric
 HOLDOUT = "holdout"  # of a model: fingerprint of the rows it was measured on
 LIBRARY = "library."  # of a model: one tag a library
+ALGORITHM = "algorithm"  # of a model: the name of its pipeline
 SERVED = "served"  # of a model: the file that answers requests
 MODEL = "model"  # of a deployment: name:version
 CODE = "code"  # of a deployment: fingerprint of the scoring code and its environment

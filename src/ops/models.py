@@ -106,9 +106,10 @@ def tags_from(metrics: Mapping[str, Any]) -> dict[str, str]:
     tags[lineage.HOLDOUT] = str(holdout.get("fingerprint", "none"))[:16]
     data = metrics.get("data") or {}
     tags[lineage.DATA] = str(data.get("fingerprint", "none"))[:16]
-    tags |= {f"data.{key}": str(data[key]) for key in ("rows", "first", "last") if data.get(key) is not None}
+    span = {lineage.ROWS: data.get("rows"), lineage.FIRST: data.get("first"), lineage.LAST: data.get("last")}
+    tags |= {key: str(value) for key, value in span.items() if value is not None}
     tags[lineage.SERVED] = str(metrics.get("served", ""))
-    tags["algorithm"] = str(metrics.get("model", ""))
+    tags[lineage.ALGORITHM] = str(metrics.get("model", ""))
     return {key: value[:_TAG_CHARACTERS] for key, value in tags.items()}
 
 

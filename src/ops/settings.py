@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ops.errors import UsageError
 
 LOCAL = "local"
-# Azure's rule for names of endpoints; names of models and experiments may be longer, and this is a subset of theirs.
+# Azure's rule for names of endpoints.
 NAME_RULE = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ops import deployments, endpoints, jobs, lineage, models, scoring, traffic
-from ops.errors import NotFound, OpsError
+from ops.errors import OpsError
 from ops.rollout import lease, ledger
 from ops.rollout.position import identity, was_rolled_back
 
@@ -141,8 +141,8 @@ def _past(version: Model, serving: Mapping[str, str]) -> dict[str, Any]:
 
 def _span(tags: Mapping[str, str]) -> str:
     """Return how many rows a model learned from, and to which day, where the rows have a time."""
-    rows = f"{int(tags['data.rows']):,} rows" if tags.get("data.rows", "").isdigit() else "? rows"
-    return f"{rows} to {tags['data.last'][:10]}" if "data.first" in tags else rows
+    rows = f"{int(tags[lineage.ROWS]):,} rows" if tags.get(lineage.ROWS, "").isdigit() else "? rows"
+    return f"{rows} to {tags[lineage.LAST][:10]}" if lineage.FIRST in tags else rows
 
 
 def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -
         },
         "data": {
             "fingerprint": tags.get(lineage.DATA),
-            **{key: tags[key] for key in sorted(tags) if key.startswith("data.")},
+            **{key: tags[key] for key in (lineage.FIRST, lineage.LAST, lineage.ROWS) if key in tags},
         },
         "libraries": {key.removeprefix(lineage.LIBRARY): tags[key] for key in tags if key.startswith(lineage.LIBRARY)},
         "job": _trace_job(client, tags.get(lineage.JOB)),
@@ -187,8 +187,7 @@ def _trace_job(client: MLClient, name: str | None) -> dict[str, Any]:
     if not name:
         return {"name": None}
     try:
-        return _job(client.jobs.get(name)) | {
-            "fingerprint": (client.jobs.get(name).tags or {}).get(lineage.FINGERPRINT)
-        }
-    except (ResourceNotFoundError, NotFound):
+        job = client.jobs.get(name)
+    except ResourceNotFoundError:
         return {"name": name, "status": "deleted"}
+    return _job(job) | {"fingerprint": (job.tags or {}).get(lineage.FINGERPRINT)}

@@ -32,7 +32,7 @@ class Plan:
     deadline_seconds: float
 
     def fingerprint(self) -> str:
-        """Return what must be equal for a dev success to vouch for a prod job: code, declaration, environment."""
+        """Return what must be equal for a dev success to vouch for a prod job: code, inputs, environment."""
         return lineage.fingerprint(self.root / "src" / "train", dict(self.inputs), self.root / "environment.yml")
 
     def folder(self, stage: str) -> Path:
