@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +31,11 @@ def get(client: MLClient, name: str) -> OnlineEndpoint:
     return endpoint
 
 
-def ensure(
-    client: MLClient, file: Path, name: str, tags: Mapping[str, str], *, deadline_seconds: float
-) -> OnlineEndpoint:
+def ensure(client: MLClient, file: Path, name: str, *, deadline_seconds: float) -> OnlineEndpoint:
     """Return the endpoint, created from its YAML when it is not there.
 
-    An existing one is left as it is but for tags that it lacks: its traffic, mirror and keys are kept, since what
-    is sent is what was read (an update replaces the whole).
+    An existing one that is well is left as it is; one that is not is put again as it was read, with its traffic, mirror
+    and tags (an update replaces the whole).
     """
     from azure.ai.ml import load_online_endpoint
 
@@ -48,9 +45,8 @@ def ensure(
         if endpoint is None:
             endpoint = load_online_endpoint(file)
             endpoint.name = name
-        elif endpoint.provisioning_state == "Succeeded" and tags.items() <= (endpoint.tags or {}).items():
+        elif endpoint.provisioning_state == "Succeeded":
             return
-        endpoint.tags = {**(endpoint.tags or {}), **tags}
         client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
 
     wait.retrying(put, what=f"endpoint {name}", deadline_seconds=deadline_seconds)

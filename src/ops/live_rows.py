@@ -107,8 +107,3 @@ def _cell(text: str, name: str, kind: type) -> Cell:
 def request(sample: Path, rows: list[list[Cell]]) -> dict[str, Any]:
     """Return the body of a request for these rows."""
     return {"input_data": {"columns": list(columns_of(sample)), "data": rows}}
-
-
-def sampled(rows: list[list[Cell]], count: int, seed: int | None = None) -> list[list[Cell]]:
-    """Return `count` rows drawn at random, with repeats when there are fewer."""
-    return random.Random(seed).choices(rows, k=count)

@@ -136,7 +136,7 @@ def deploy(
     if decision.slot is None or dry_run:
         return decision
     endpoint = endpoints.ensure(
-        client, target.root / "azureml" / "endpoint.yml", target.endpoint, {}, deadline_seconds=target.deadline_seconds
+        client, target.root / "azureml" / "endpoint.yml", target.endpoint, deadline_seconds=target.deadline_seconds
     )
     if decision.create:
         if not force:

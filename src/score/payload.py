@@ -53,10 +53,9 @@ class BadRequest(Exception):
 class Batch:
     """The rows of one request as the model takes them; a model without such columns gets None."""
 
-    __slots__ = ("numbers", "rows", "texts")
+    __slots__ = ("numbers", "texts")
 
-    def __init__(self, rows: int, numbers: NDArray[np.float32] | None, texts: NDArray[np.object_] | None) -> None:
-        self.rows = rows
+    def __init__(self, numbers: NDArray[np.float32] | None, texts: NDArray[np.object_] | None) -> None:
         self.numbers = numbers
         self.texts = texts
 
@@ -64,13 +63,12 @@ class Batch:
 class Plan:
     """How rows with one order of columns become a batch."""
 
-    __slots__ = ("accepted", "names", "nullable_texts", "numbers", "texts", "types")
+    __slots__ = ("accepted", "nullable_texts", "numbers", "texts", "types")
 
     def __init__(
         self, names: tuple[str, ...], kinds: Mapping[str, str], accepted: Mapping[str, frozenset[type]]
     ) -> None:
         place = {name: position for position, name in enumerate(names)}
-        self.names = names
         self.types = [(name, kinds[name], accepted[name]) for name in names]
         self.accepted = [accepted[name] for name in names]
         self.numbers = _picker([place[name] for name, kind in kinds.items() if kind != "text"])
@@ -196,7 +194,7 @@ class Reader:
                 # A missing text is the empty one, as in training.
                 texts[texts == None] = ""  # noqa: E711  compares element by element
             texts = np.ascontiguousarray(texts)
-        return Batch(len(rows), numbers, texts)
+        return Batch(numbers, texts)
 
 
 class Answer:

@@ -219,7 +219,7 @@ def test_a_deployment_that_failed(project: Project, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code/score.py").write_text("def init():\n    raise RuntimeError('no')\n\ndef run(body): ...\n")
     model = project.client.models.create_or_update(Model(name="any", path=str(project.sample)))
-    endpoints.ensure(project.client, project.root / "azureml/endpoint.yml", project.endpoint, {}, deadline_seconds=60)
+    endpoints.ensure(project.client, project.root / "azureml/endpoint.yml", project.endpoint, deadline_seconds=60)
     failing = deployments.Release(
         project.root / "azureml/deployment.yml", project.endpoint, f"azureml:any:{model.version}", {}, tmp_path / "code"
     )

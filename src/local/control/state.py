@@ -101,7 +101,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
     reap(folder / "serving")
     supervisor = Supervisor(folder / "serving", router, sys.executable)
     endpoints = Endpoints(place, store, operations, router, guard)
-    materials = Materials(folder, store, blobs, locator, jobs)
+    materials = Materials(folder, store, blobs, locator)
     deployments = Deployments(endpoints, operations, materials)
     return State(
         folder=folder,

@@ -14,7 +14,6 @@ class EndpointRoute:
     """An endpoint as it is set: `check`, if given, judges tokens beside the keys."""
 
     name: str
-    auth_mode: str = "key"
     keys: tuple[str, ...] = ()
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror: Mapping[str, int] = field(default_factory=dict)

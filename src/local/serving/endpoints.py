@@ -108,7 +108,6 @@ class Endpoints:
         self.router.set_endpoint(
             EndpointRoute(
                 name=document.name,
-                auth_mode={"Key": "key", "AMLToken": "aml_token", "AADToken": "aad_token"}[mode],
                 keys=tuple(document.body["keys"]) if mode == "Key" else (),
                 traffic=properties["traffic"],
                 mirror=properties["mirrorTraffic"],

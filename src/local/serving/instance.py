@@ -35,7 +35,6 @@ class DeploymentFailed(LocalError):
 
     def __init__(self, message: str, log_tail: str = "") -> None:
         super().__init__(message)
-        self.message = message
         self.log_tail = log_tail
 
 

@@ -6,18 +6,12 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from local.errors import LocalError
-
 INFERENCE_SERVER = "inference-server"
 STORAGE_INITIALIZER = "storage-initializer"
 STARTS_KEPT = 3
 LIMIT_BYTES = 4 * 1024 * 1024
 """A log that has grown past this is cut to its last quarter."""
 DEFAULT_TAIL = 5000
-
-
-class UnknownContainer(LocalError):
-    """There are logs of two containers, and this is neither."""
 
 
 class Shelf:
@@ -62,10 +56,6 @@ class LogShelf:
 
     def read(self, endpoint: str, name: str, container: str, tail: int | None) -> str:
         """Give the last lines of the latest start's logs of a container; "" if there are none."""
-        if container not in (INFERENCE_SERVER, STORAGE_INITIALIZER):
-            raise UnknownContainer(
-                f"There is no container '{container}': it is {INFERENCE_SERVER} or {STORAGE_INITIALIZER}."
-            )
         starts = self._starts(endpoint, name)
         files = sorted(starts[-1].glob(f"{container}-*.log"), key=_number) if starts else []
         wanted = DEFAULT_TAIL if tail is None else max(0, tail)

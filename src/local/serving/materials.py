@@ -13,7 +13,6 @@ from local.catalog.locations import Locator
 from local.errors import Invalid, LocalError, NotFound
 from local.storage.blobs import Blobs
 from local.storage.store import Document, Store
-from local.training.jobs import Jobs
 
 _REFERENCE = re.compile(
     r"(?:azureml:)?(?:/subscriptions/.*/(?:models|environments|codes)/(?P<a>[^/]+)/versions/(?P<av>[^/]+)"
@@ -28,12 +27,11 @@ _NEW = ".new-"
 class Materials:
     """Makes the folder of a model version or a code version once, and gives it again."""
 
-    def __init__(self, folder: Path, store: Store, blobs: Blobs, locator: Locator, jobs: Jobs) -> None:
+    def __init__(self, folder: Path, store: Store, blobs: Blobs, locator: Locator) -> None:
         self.folder = folder
         self.store = store
         self.blobs = blobs
         self.locator = locator
-        self.jobs = jobs
         self._lock = threading.Lock()
 
     def sweep(self) -> None:

@@ -10,7 +10,7 @@ from local.wire.call import Call, Json, Reply
 from local.wire.guard import Guard
 
 
-def _run(jobs: Jobs, document: Document) -> Json:
+def _run(document: Document) -> Json:
     body = document.body
     properties = body["properties"]
     error = body.get("error")
@@ -48,7 +48,7 @@ def _outputs(document: Document) -> Json:
 def get_details(jobs: Jobs, guard: Guard, call: Call) -> Reply:
     """Answer run details, with an address for each log that needs no token."""
     document = jobs.get(call["name"])
-    run = _run(jobs, document)
+    run = _run(document)
     logs: Json = {}
     if document.body["status"] not in ("NotStarted", "Queued"):
         name = f"ExperimentRun/dcid.{document.name}/{LOG_NAME}"
@@ -63,11 +63,11 @@ def get_run_data(jobs: Jobs, call: Call) -> Reply:
     name = call.document().get("runId")
     if not name:
         raise Invalid("The body names no run: its runId is missing")
-    return Reply(body={"runMetadata": _run(jobs, jobs.get(name))})
+    return Reply(body={"runMetadata": _run(jobs.get(name))})
 
 
 def get_run(jobs: Jobs, call: Call) -> Reply:
-    return Reply(body=_run(jobs, jobs.get(call["name"])))
+    return Reply(body=_run(jobs.get(call["name"])))
 
 
 def list_children(jobs: Jobs, call: Call) -> Reply:
@@ -93,7 +93,7 @@ def patch_run(jobs: Jobs, call: Call) -> Reply:
             if given.get(key):
                 properties[key] = (properties.get(key) or {}) | given[key]
         document = jobs.amend(call["name"], properties=properties)
-    return Reply(body=_run(jobs, document))
+    return Reply(body=_run(document))
 
 
 def resolve_uris(locator: Locator, call: Call) -> Reply:

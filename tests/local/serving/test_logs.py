@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from local.serving.logs import LIMIT_BYTES, LogShelf, UnknownContainer
+from local.serving.logs import LIMIT_BYTES, LogShelf
 
 
 def test_logs_are_cut_to_their_end_and_only_two_containers_have_them(tmp_path: Path) -> None:
@@ -22,5 +20,3 @@ def test_logs_are_cut_to_their_end_and_only_two_containers_have_them(tmp_path: P
     lines = log.read_bytes().splitlines()
     assert set(lines[:-1]) == {line.strip()}
     assert shelf.read("endp", "blue", "inference-server", 1) == "the last one"
-    with pytest.raises(UnknownContainer, match="There is no container 'other'"):
-        shelf.read("endp", "blue", "other", 1)

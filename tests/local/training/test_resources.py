@@ -11,7 +11,7 @@ import yaml
 from ops import jobs
 
 ROOT = Path(__file__).parents[3]
-# docs/scale.md shows these blocks; tests/bench/test_scale_page.py holds the page to them.
+# docs/scale.md shows the first and names the second.
 SERVERLESS = {"resources": {"instance_type": "Standard_E16s_v3", "instance_count": 1}}
 NODES = {
     "resources": {"instance_count": 4, "shm_size": "8g"},
