@@ -203,7 +203,7 @@ def _start(folder: Path, seconds: float) -> None:
     with os.fdopen(read_end, "rb") as ready, log.open("ab") as output:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "local", "serve", "--folder", str(folder), "--ready-fd", str(write_end)],
+                [sys.executable, "-m", "local", str(folder), "--ready-fd", str(write_end)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

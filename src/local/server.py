@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from local.control.app import control_app
 from local.control.heads import BoundedHead
 from local.control.ping import PATH, Ping
-from local.control.state import Settings, assemble
+from local.control.state import assemble
 from local.errors import FolderError, StartError
 from local.folder import CONNECTION_FILE, check, write_private
 from local.launch import PROTOCOL
@@ -173,7 +173,7 @@ def _config(app: ASGIApp, certificate: Path | None) -> uvicorn.Config:
     )
 
 
-async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
+async def serve(folder: Path, ready_fd: int | None) -> None:
     """Serve the folder's workspace until SIGTERM or SIGINT, then end what was started."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -189,7 +189,7 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     token_file, token = _token(folder)
     certificate, authority, bundle = make_certificate(folder)
     instance = secrets.token_hex(8)
-    state = assemble(folder, instance, token, place, settings)
+    state = assemble(folder, instance, token, place)
     identity = {"instance": instance, "version": PROTOCOL}
     studio = Studio(state, state.visits, _hosts(place.studio))
     servers = [
@@ -233,13 +233,13 @@ async def serve(folder: Path, settings: Settings, ready_fd: int | None) -> None:
     await state.close()
 
 
-def run(folder: Path, settings: Settings | None = None, ready_fd: int | None = None) -> None:
+def run(folder: Path, ready_fd: int | None = None) -> None:
     """Run a server in this process, until it is told to stop."""
     try:
         check(folder)
         folder.chmod(0o700)
         os.umask(0o077)
         with only_server(folder):
-            asyncio.run(serve(folder, settings or Settings(), ready_fd))
+            asyncio.run(serve(folder, ready_fd))
     except OSError as error:
         raise FolderError(f"The state folder {folder} cannot be used: {error}") from error

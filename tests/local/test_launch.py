@@ -29,7 +29,8 @@ SOURCE = str(Path(launch.__file__).resolve().parent.parent)
 def test_it_survives_the_command_that_started_it(folder: Path) -> None:
     """A workspace that another process started is found, and is the same at the next ensure."""
     environment = os.environ | {"PYTHONPATH": SOURCE}
-    line = [sys.executable, "-m", "local", "start", "--folder", str(folder), "--json"]
+    start = "import json, pathlib, sys; from local import launch; made = launch.ensure(pathlib.Path(sys.argv[1]))"
+    line = [sys.executable, "-c", f"{start}; print(json.dumps(made.to_json()))", str(folder)]
     started = json.loads(subprocess.run(line, env=environment, check=True, capture_output=True).stdout)
     found = launch.find(folder)
     assert found is not None
@@ -195,7 +196,7 @@ def test_a_folder_that_cannot_be_written_is_said_so() -> None:
         pytest.skip("no folder of /proc is empty here")
     with pytest.raises(FolderError, match=f"{folder} cannot be used"):
         launch.ensure(folder)
-    line = [sys.executable, "-m", "local", "start", "--folder", str(folder)]
+    line = [sys.executable, "-m", "local", str(folder)]
     said = subprocess.run(line, env=os.environ | {"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr.count("\n")) == (1, 1)
     assert "cannot be used" in said.stderr
@@ -204,7 +205,7 @@ def test_a_folder_that_cannot_be_written_is_said_so() -> None:
 def test_a_second_server_of_a_folder_is_refused(folder: Path) -> None:
     """It ends by itself and says why; the first one goes on."""
     first = launch.ensure(folder)
-    line = [sys.executable, "-m", "local", "serve", "--folder", str(folder)]
+    line = [sys.executable, "-m", "local", str(folder)]
     said = subprocess.run(line, env=os.environ | {"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False)
     assert said.returncode == 1
     assert "Another server already works on" in said.stderr

@@ -143,11 +143,12 @@ def test_memory_and_open_files_stay_flat(caller: Caller) -> None:
 def start_within(folder: Path, limit: str, value: int) -> Caller:
     """Start a workspace whose processes have a limit of the resource module."""
     program = (
-        "import resource, signal, sys\n"
+        "import resource, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.{limit}, ({value}, resource.getrlimit(resource.{limit})[1]))\n"
-        "from local.__main__ import main\n"
-        f"sys.exit(main(['start', '--folder', {str(folder)!r}]))\n"
+        "from pathlib import Path\n"
+        "from local import launch\n"
+        f"launch.ensure(Path({str(folder)!r}))\n"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(launch.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)

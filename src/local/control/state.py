@@ -35,13 +35,6 @@ RESUME_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What may be set when a server starts."""
-
-    max_instances: int = 1
-
-
-@dataclass(frozen=True)
 class State:
     """The parts, and where they keep what they know."""
 
@@ -83,9 +76,8 @@ class State:
         self.store.close()
 
 
-def assemble(folder: Path, instance: str, token: str, place: Place, settings: Settings | None = None) -> State:
+def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
     """Put the parts of a workspace together around its state folder."""
-    settings = settings or Settings()
     store = Store(folder / STORE_FILE)
     hosts = frozenset(address.split("://")[1] for address in (place.control, place.scoring))
     blobs = Blobs(folder, store)
@@ -115,7 +107,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place, settings: Se
         datastores=Datastores(place, store, guard),
         operations=operations,
         jobs=jobs,
-        runner=Runner(folders, jobs, workbench, settings.max_instances),
+        runner=Runner(folders, jobs, workbench),
         router=router,
         supervisor=supervisor,
         endpoints=endpoints,

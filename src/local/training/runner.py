@@ -21,6 +21,7 @@ from local.training.jobs import Jobs
 from local.training.workbench import Workbench
 
 SHEPHERD = Path(__file__).with_name("shepherd.py")
+AT_ONCE = 1
 GRACE_SECONDS = 5.0
 
 
@@ -35,14 +36,14 @@ class Ending:
 
 
 class Runner:
-    """Starts jobs in the order of their submission, `max_instances` at a time."""
+    """Starts jobs in the order of their submission, `AT_ONCE` at a time."""
 
-    def __init__(self, folders: Folders, jobs: Jobs, workbench: Workbench, max_instances: int) -> None:
+    def __init__(self, folders: Folders, jobs: Jobs, workbench: Workbench) -> None:
         self.folders = folders
         self.jobs = jobs
         self.workbench = workbench
         self._closing = asyncio.Event()
-        self._free = max_instances
+        self._free = AT_ONCE
         self._queue: deque[str] = deque()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._lifelines: dict[str, int] = {}
