@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from local.catalog import curated
 from local.catalog.flavors import flavors
 from local.catalog.locations import Locator
-from local.errors import Conflict, NotFound, Refusal
+from local.errors import Conflict, Invalid, NotFound, Refusal
 from local.storage.blobs import Blobs
 from local.storage.store import Document, Store
 from local.wire import names
@@ -17,6 +18,12 @@ from local.wire.call import Call, Json, Reply, archived_filter, page, system_dat
 from local.wire.filters import Filter
 from local.wire.place import Place
 
+# A version by its resource id or by its name, and the newest by its label, as the SDK and the CLI spell them.
+_REFERENCE = re.compile(
+    r"(?:azureml:)?(?:/subscriptions/.*/(?P<kind>models|environments|codes)/(?P<a>[^/]+)/versions/(?P<av>[^/]+)/?"
+    r"|(?P<b>[^:/@]+):(?P<bv>[^:/@]+)|(?P<c>[^:/@]+)@latest)",
+    re.I,
+)
 # What the service calls each kind in its errors, and what may change in a version after it was made.
 _WORD = {"codes": "Code", "environments": "Environment", "data": "Data", "models": "Model"}
 _CHANGEABLE = frozenset({"description", "tags", "properties", "isArchived", "stage", "flavors", "autoDeleteSetting"})
@@ -50,6 +57,23 @@ class Assets:
             word = _WORD[kind]
             raise NotFound(word, f"{word} with name: {name} and version: {version} not found.")
         return document
+
+    def resolve(self, kind: str, reference: str) -> Document:
+        """Return the version that a resource id, NAME:VERSION or NAME@latest stands for."""
+        match = _REFERENCE.fullmatch(reference)
+        if match is None or (match["kind"] or kind).lower() != kind:
+            raise Invalid(f"{reference!r} names no version of {kind}: name:version or a resource id is needed")
+        return self.get(kind, match["a"] or match["b"] or match["c"], match["av"] or match["bv"] or "latest")
+
+    def check_environment(self, reference: str) -> None:
+        """Refuse an environment that is not there; one of a registry of the service is taken as known."""
+        if not reference.startswith(("azureml://registries/", "azureml:AzureML-", "AzureML-")):
+            self.resolve("environments", reference)
+
+    def code_location(self, reference: str) -> tuple[str, str]:
+        """Return the container of a code and the path in it."""
+        properties = self.resolve("codes", reference).body["properties"]
+        return properties["container"], properties["path"]
 
     def put(self, kind: str, name: str, version: str, properties: Json) -> tuple[Document, bool]:
         """Make a version, or change what may change in it. Returns it and whether it is new.

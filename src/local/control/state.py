@@ -84,7 +84,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
     locator = Locator(place, store)
     assets = Assets(place, store, locator, blobs)
     folders = Folders(folder / "jobs", locator, blobs)
-    jobs = Jobs(place, store, locator, Computes(place, store), folders)
+    jobs = Jobs(place, store, assets, Computes(place, store), folders)
     guard = Guard(token, hosts | {host.replace("127.0.0.1", "localhost") for host in hosts})
     operations = Operations(place, store)
     tracking = Tracking(place, store, jobs, guard)
@@ -93,7 +93,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
     reap(folder / "serving")
     supervisor = Supervisor(folder / "serving", router, sys.executable)
     endpoints = Endpoints(place, store, operations, router, guard)
-    materials = Materials(folder, store, blobs, locator)
+    materials = Materials(folder, assets, blobs, locator)
     deployments = Deployments(endpoints, operations, materials)
     return State(
         folder=folder,

@@ -40,6 +40,7 @@ class Deployments:
         self.store = endpoints.store
         self.operations = operations
         self.materials = materials
+        self.assets = materials.assets
 
     def get(self, endpoint: str, name: str) -> Document:
         self.endpoints.get(endpoint)
@@ -113,7 +114,7 @@ class Deployments:
             raise Invalid(f"The instance count must be 1 to {MAX_INSTANCES}, not {count!r}.")
         if properties["scaleSettings"]["scaleType"] != "Default":
             raise Unsupported("scale settings other than Default on managed deployments")
-        model = self.materials.resolve("models", properties["model"]) if properties.get("model") else None
+        model = self.assets.resolve("models", properties["model"]) if properties.get("model") else None
         code = properties.get("codeConfiguration") or {}
         if properties.get("codeConfiguration") is not None and not code.get("scoringScript"):
             raise Invalid(f"The code configuration of deployment '{name}' needs a scoring script.")
@@ -122,10 +123,9 @@ class Deployments:
             if kind != "mlflow_model":
                 raise Unsupported(f"deployments of {kind or 'no model'} without a scoring script (deployment '{name}')")
         if code.get("codeId"):
-            self.materials.resolve("codes", code["codeId"])
-        environment = properties.get("environmentId")
-        if environment and not environment.startswith(("azureml://registries/", "azureml:AzureML-", "AzureML-")):
-            self.materials.resolve("environments", environment)
+            self.assets.resolve("codes", code["codeId"])
+        if properties.get("environmentId"):
+            self.assets.check_environment(properties["environmentId"])
         names.check_variables(properties["environmentVariables"])
         settings = self._spec_settings(properties)
         for kind in ("liveness", "readiness"):
@@ -145,9 +145,9 @@ class Deployments:
         generation = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
         model_dir, code_dir = None, WITHOUT_SCRIPT if not code.get("scoringScript") else None
         if properties.get("model"):
-            model_dir = self.materials.model_folder(self.materials.resolve("models", properties["model"]))
+            model_dir = self.materials.model_folder(properties["model"])
         if code.get("codeId"):
-            code_dir = self.materials.code_folder(self.materials.resolve("codes", code["codeId"]))
+            code_dir = self.materials.code_folder(code["codeId"])
         variables = {str(key): str(value) for key, value in (properties.get("environmentVariables") or {}).items()}
         return DeploymentSpec(
             endpoint=endpoint,

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import threading
 from pathlib import Path
 
-from local.catalog import curated
+from local.catalog.assets import Assets
 from local.catalog.locations import Locator
-from local.errors import Invalid, LocalError, NotFound
+from local.errors import LocalError
 from local.storage.blobs import Blobs
-from local.storage.store import Document, Store
-
-_REFERENCE = re.compile(
-    r"(?:azureml:)?(?:/subscriptions/.*/(?:models|environments|codes)/(?P<a>[^/]+)/versions/(?P<av>[^/]+)"
-    r"|(?P<b>[^:/@]+):(?P<bv>[^:/@]+)|(?P<c>[^:/@]+)@latest)",
-    re.I,
-)
+from local.storage.store import Document
 
 # No name of an asset begins so.
 _NEW = ".new-"
@@ -27,9 +20,9 @@ _NEW = ".new-"
 class Materials:
     """Makes the folder of a model version or a code version once, and gives it again."""
 
-    def __init__(self, folder: Path, store: Store, blobs: Blobs, locator: Locator) -> None:
+    def __init__(self, folder: Path, assets: Assets, blobs: Blobs, locator: Locator) -> None:
         self.folder = folder
-        self.store = store
+        self.assets = assets
         self.blobs = blobs
         self.locator = locator
         self._lock = threading.Lock()
@@ -40,33 +33,18 @@ class Materials:
             for left in (self.folder / kind).glob(f"{_NEW}*"):
                 shutil.rmtree(left, ignore_errors=True)
 
-    def resolve(self, kind: str, reference: str) -> Document:
-        """Return the asset version that a resource id or a name:version stands for."""
-        match = _REFERENCE.fullmatch(reference)
-        if match is None:
-            raise Invalid(f"{reference!r} names no version of {kind}: name:version or a resource id is needed")
-        name = match["a"] or match["b"] or match["c"]
-        version = match["av"] or match["bv"]
-        if version is None:
-            found = self.store.find(kind, name=name, archived=False, limit=1)
-            document = found[0] if found else curated.version(kind, name)
-        else:
-            document = self.store.get(kind, name, version) or curated.version(kind, name, version)
-        if document is None:
-            word = kind.rstrip("s").capitalize()
-            raise NotFound(word, f"{word} with name: {name} and version: {version or 'latest'} not found.")
-        return document
-
-    def model_folder(self, model: Document) -> Path:
+    def model_folder(self, reference: str) -> Path:
         """Return models/NAME/VERSION, laid out as in a container of the service.
 
         A registered folder keeps its own name below it; a registered file sits directly in it.
         """
+        model = self.assets.resolve("models", reference)
         location = self.locator.resolve(model.body["properties"]["modelUri"])
         leaf = location.path.split("/")[-1] or model.name
         return self._made("models", model, location.container, location.path, leaf)
 
-    def code_folder(self, code: Document) -> Path:
+    def code_folder(self, reference: str) -> Path:
+        code = self.assets.resolve("codes", reference)
         properties = code.body["properties"]
         return self._made("codes", code, properties["container"], properties["path"], "")
 

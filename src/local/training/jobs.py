@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from asyncio import to_thread
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from local.catalog.assets import Assets
 from local.catalog.computes import Computes
-from local.catalog.locations import Locator
 from local.errors import Conflict, Invalid, NotFound, Unsupported
 from local.storage.store import Document, Store, now
 from local.training import command as command_line
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from local.training.folders import Folders
     from local.training.runner import Runner
 
-_CODE = re.compile(r"(?:.*/codes/|azureml:|)(?P<name>[^/:]+)(?:/versions/|:)(?P<version>[^/:]+)/?", re.I)
 LOG_NAME = "user_logs/std_log.txt"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 
@@ -31,10 +29,11 @@ TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 class Jobs:
     """The jobs in the store."""
 
-    def __init__(self, place: Place, store: Store, locator: Locator, computes: Computes, folders: Folders) -> None:
+    def __init__(self, place: Place, store: Store, assets: Assets, computes: Computes, folders: Folders) -> None:
         self.place = place
         self.store = store
-        self.locator = locator
+        self.assets = assets
+        self.locator = assets.locator
         self.computes = computes
         self.folders = folders
         self._clock = SteadyClock()
@@ -131,14 +130,6 @@ class Jobs:
             for kind in ("runs", "jobs"):
                 self.store.delete(kind, name)
 
-    def code_location(self, code_id: str) -> tuple[str, str]:
-        """Return the container of a code and the path in it."""
-        match = _CODE.fullmatch(code_id)
-        document = self.store.get("codes", match["name"], match["version"]) if match else None
-        if document is None:
-            raise NotFound("Code", f"Code {code_id} not found.")
-        return document.body["properties"]["container"], document.body["properties"]["path"]
-
     def render(self, document: Document) -> Json:
         return resource(self.place, document)
 
@@ -163,8 +154,9 @@ class Jobs:
         self.computes.check(properties.get("computeId"))
         names.check_variables(properties.get("environmentVariables") or ())
         if properties.get("codeId"):
-            self.code_location(properties["codeId"])
-        self._check_environment(str(properties.get("environmentId") or ""))
+            self.assets.resolve("codes", properties["codeId"])
+        if properties.get("environmentId"):
+            self.assets.check_environment(properties["environmentId"])
         limit = (properties.get("limits") or {}).get("timeout")
         if limit:
             durations.seconds(limit)
@@ -206,12 +198,6 @@ class Jobs:
                 if not uri and self.store.get(kind, asset, str(version)):
                     raise Conflict(f"Output {key}: {asset}:{version} exists, and is not written again")
         return {"outputs": placed} if placed else {}
-
-    def _check_environment(self, reference: str) -> None:
-        # Curated environments live in a registry of the service: any name of theirs is taken as known.
-        name, _, version = reference.partition("/environments/")[2].partition("/versions/")
-        if version and not name.startswith("AzureML-") and self.store.get("environments", name, version) is None:
-            raise NotFound("Environment", f"Environment with name: {name} and version: {version} not found.")
 
 
 def get_job(jobs: Jobs, call: Call) -> Reply:

@@ -69,7 +69,7 @@ class Workbench:
             self.place.artifact_container, f"{prefix}/{LOG_NAME}", log, live=True, content_type="text/plain"
         )
         if properties.get("codeId"):
-            self.blobs.materialise(*self.jobs.code_location(properties["codeId"]), work)
+            self.blobs.materialise(*self.assets.code_location(properties["codeId"]), work)
         inputs = {
             key: self._input(key, value or {}, folder, stopped)
             for key, value in (properties.get("inputs") or {}).items()

@@ -155,6 +155,37 @@ def test_what_cannot_run_is_refused_at_once(submit: Any, line: str, more: dict[s
         submit(line, **more)
 
 
+@pytest.mark.parametrize(
+    ("key", "reference", "status"),
+    [
+        ("environmentId", "azureml:none:1", 404),
+        ("environmentId", "azureml:none@latest", 404),
+        ("environmentId", "{id}/environments/none/versions/1", 404),
+        ("environmentId", "{id}/codes/none/versions/1", 400),
+        ("environmentId", "none", 400),
+        ("codeId", "{id}/codes/none/versions/1", 404),
+        ("codeId", "azureml:none:1", 404),
+    ],
+)
+def test_what_is_not_there_is_refused_however_it_is_named(
+    workspace: Any, key: str, reference: str, status: int
+) -> None:
+    """A deployment and a job read names of assets alike."""
+    import requests
+
+    properties = {"jobType": "Command", "command": "true", "environmentId": "azureml:AzureML-x:1"}
+    place = (
+        f"/subscriptions/{workspace.subscription_id}/resourceGroups/{workspace.resource_group}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{workspace.workspace_name}"
+    )
+    properties[key] = reference.format(id=place)
+    answer = requests.put(
+        f"{workspace.arm}{place}/jobs/of-nothing?api-version=2025-01-01-preview", json={"properties": properties},
+        headers={"Authorization": f"Bearer {workspace.token()}"}, verify=workspace.ca_bundle, timeout=30,
+    )  # fmt: skip
+    assert answer.status_code == status, answer.text
+
+
 def printed(ml_client: Any, job: Any, folder: Path) -> list[str]:
     """Return what a job has printed."""
     ml_client.jobs.download(job.name, download_path=folder)
