@@ -10,7 +10,7 @@ from functools import partial
 from local.catalog import assets, computes, datastores, workspace
 from local.control import faults, monitor, overview
 from local.control.state import State
-from local.serving import deployer, deployments, endpoints, keys
+from local.serving import deployment_calls, endpoints, keys
 from local.training import history, jobs, tracking
 from local.wire import operations
 from local.wire.call import Call, Reply
@@ -164,26 +164,25 @@ def _job_operations(state: State) -> list[Operation]:
 def _endpoint_operations(state: State) -> list[Operation]:
     one = "onlineEndpoints/{name}"
     many = "onlineEndpoints/{endpoint}/deployments"
+    slot = f"{many}/{{name}}"
     own, theirs, work = state.endpoints, state.deployments, state.deployer
     return [
         Operation("OnlineEndpoints_List", "GET", "onlineEndpoints", partial(endpoints.list_endpoints, own)),
         Operation("OnlineEndpoints_Get", "GET", one, partial(endpoints.get_endpoint, own)),
         Operation("OnlineEndpoints_CreateOrUpdate", "PUT", one, partial(endpoints.put_endpoint, own)),
         Operation("OnlineEndpoints_Update", "PATCH", one, partial(endpoints.patch_endpoint, own)),
-        Operation("OnlineEndpoints_Delete", "DELETE", one, partial(deployer.delete_endpoint, work)),
+        Operation("OnlineEndpoints_Delete", "DELETE", one, partial(deployment_calls.delete_endpoint, work)),
         Operation("OnlineEndpoints_ListKeys", "POST", f"{one}/listKeys", partial(keys.list_keys, own)),
         Operation(
             "OnlineEndpoints_RegenerateKeys", "POST", f"{one}/regenerateKeys", partial(keys.regenerate_keys, own)
         ),
         Operation("OnlineEndpoints_GetToken", "POST", f"{one}/token", partial(keys.get_token, own)),
-        Operation("OnlineDeployments_List", "GET", many, partial(deployments.list_deployments, theirs)),
-        Operation("OnlineDeployments_Get", "GET", f"{many}/{{name}}", partial(deployments.get_deployment, theirs)),
-        Operation(
-            "OnlineDeployments_CreateOrUpdate", "PUT", f"{many}/{{name}}", partial(deployer.put_deployment, work)
-        ),
-        Operation("OnlineDeployments_Update", "PATCH", f"{many}/{{name}}", partial(deployer.patch_deployment, work)),
-        Operation("OnlineDeployments_Delete", "DELETE", f"{many}/{{name}}", partial(deployer.delete_deployment, work)),
-        Operation("OnlineDeployments_GetLogs", "POST", f"{many}/{{name}}/getLogs", partial(deployer.get_logs, work)),
+        Operation("OnlineDeployments_List", "GET", many, partial(deployment_calls.list_deployments, theirs)),
+        Operation("OnlineDeployments_Get", "GET", slot, partial(deployment_calls.get_deployment, theirs)),
+        Operation("OnlineDeployments_CreateOrUpdate", "PUT", slot, partial(deployment_calls.put_deployment, work)),
+        Operation("OnlineDeployments_Update", "PATCH", slot, partial(deployment_calls.patch_deployment, work)),
+        Operation("OnlineDeployments_Delete", "DELETE", slot, partial(deployment_calls.delete_deployment, work)),
+        Operation("OnlineDeployments_GetLogs", "POST", f"{slot}/getLogs", partial(deployment_calls.get_logs, work)),
     ]
 
 

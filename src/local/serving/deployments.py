@@ -14,7 +14,7 @@ from local.serving.materials import Materials
 from local.serving.spec import DeploymentSpec, Probe
 from local.storage.store import Document
 from local.wire import durations, names
-from local.wire.call import Call, Json, Reply, page, system_data
+from local.wire.call import Json, system_data
 from local.wire.operations import Operations
 
 # The code of a deployment that brings none: the service has such a script for MLflow models.
@@ -202,16 +202,3 @@ def _check_probe(what: str, probe: Probe) -> None:
 
 def resource(endpoint: str, name: str) -> str:
     return f"onlineEndpoints/{endpoint}/deployments/{name}"
-
-
-def get_deployment(deployments: Deployments, call: Call) -> Reply:
-    return Reply(body=deployments.render(deployments.get(call["endpoint"], call["name"])))
-
-
-def list_deployments(deployments: Deployments, call: Call) -> Reply:
-    deployments.endpoints.get(call["endpoint"])
-
-    def fetch(after: int | None, limit: int) -> list[Document]:
-        return deployments.store.find("deployments", mark=call["endpoint"], after=after, limit=limit)
-
-    return page(call, deployments.place.control, fetch, deployments.render)
