@@ -37,7 +37,7 @@ ECHO = """
 
 
 class Bench:
-    """A supervisor, its router, and a caller that hands the router what its door has read."""
+    """A supervisor, its router, and a caller that hands the router what a connection has read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

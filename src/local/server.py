@@ -191,7 +191,7 @@ async def serve(folder: Path, ready_fd: int | None) -> None:
     instance = secrets.token_hex(8)
     state = assemble(folder, instance, token, place)
     identity = {"instance": instance, "version": PROTOCOL}
-    studio = Studio(state, state.visits, _hosts(place.studio))
+    studio = Studio(state, state.sessions, _hosts(place.studio))
     servers = [
         (_Server(_config(control_app(state), certificate)), listeners["control"]),
         (_Server(_config(studio.app, None)), listeners["studio"]),

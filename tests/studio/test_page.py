@@ -256,8 +256,8 @@ def register(house: House, name: str, uri: str, tags: dict[str, str]) -> int:
     return answer.status_code
 
 
-def test_signing_out_ends_the_visit(chromium: Any, house: House) -> None:
-    """The button in the corner: the page shows nothing any more, and the visit opens nothing."""
+def test_signing_out_ends_the_session(chromium: Any, house: House) -> None:
+    """The button in the corner: the page shows nothing any more, and the session opens nothing."""
     context = chromium.new_context()
     other = context.new_page()
     other.goto(house.inv("studio", "--no-open").stdout.splitlines()[-1])

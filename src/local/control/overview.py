@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from local.wire.call import Call, Json, Reply
-from local.wire.visits import LINK_SECONDS
+from local.wire.sessions import LINK_SECONDS
 
 if TYPE_CHECKING:
     from local.control.state import State
@@ -62,4 +62,4 @@ async def post_studio_link(state: State, call: Call) -> Reply:
 
     The secret stands behind the #, which no browser sends, so no log has it.
     """
-    return Reply(201, {"url": f"{state.place.studio}/#link={state.visits.link()}", "seconds": LINK_SECONDS})
+    return Reply(201, {"url": f"{state.place.studio}/#link={state.sessions.link()}", "seconds": LINK_SECONDS})

@@ -13,22 +13,22 @@ from local.catalog.locations import Locator
 from local.control.faults import Faults
 from local.folder import STORE_FILE
 from local.routing.router import Router
+from local.serving.asset_cache import AssetCache
 from local.serving.deployer import Deployer
 from local.serving.deployments import Deployments
 from local.serving.endpoints import Endpoints
-from local.serving.materials import Materials
 from local.serving.supervisor import Supervisor, reap
 from local.storage.blobs import Blobs
 from local.storage.store import Store
 from local.training.folders import Folders
 from local.training.jobs import Jobs
 from local.training.runner import Runner
+from local.training.staging import Staging
 from local.training.tracking import Tracking
-from local.training.workbench import Workbench
 from local.wire.guard import Guard
 from local.wire.operations import Operations
 from local.wire.place import Place
-from local.wire.visits import Visits
+from local.wire.sessions import Sessions
 
 # How long a start waits for the deployments of last time to serve again before it says that it is ready.
 RESUME_SECONDS = 15.0
@@ -57,7 +57,7 @@ class State:
     deployer: Deployer
     faults: Faults
     tracking: Tracking
-    visits: Visits
+    sessions: Sessions
 
     async def start(self) -> None:
         """Take up what the last server left: fail what died with it, go on with what waits."""
@@ -88,13 +88,13 @@ def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
     guard = Guard(token, hosts | {host.replace("127.0.0.1", "localhost") for host in hosts})
     operations = Operations(place, store)
     tracking = Tracking(place, store, jobs, guard)
-    workbench = Workbench(folder, folders, place, jobs, blobs, locator, assets, tracking)
+    staging = Staging(folder, folders, place, jobs, blobs, locator, assets, tracking)
     router = Router()
     reap(folder / "serving")
     supervisor = Supervisor(folder / "serving", router, sys.executable)
     endpoints = Endpoints(place, store, operations, router, guard)
-    materials = Materials(folder, assets, blobs, locator)
-    deployments = Deployments(endpoints, operations, materials)
+    cache = AssetCache(folder, assets, blobs, locator)
+    deployments = Deployments(endpoints, operations, cache)
     return State(
         folder=folder,
         instance=instance,
@@ -107,7 +107,7 @@ def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
         datastores=Datastores(place, store, guard),
         operations=operations,
         jobs=jobs,
-        runner=Runner(folders, jobs, workbench),
+        runner=Runner(folders, jobs, staging),
         router=router,
         supervisor=supervisor,
         endpoints=endpoints,
@@ -115,5 +115,5 @@ def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
         deployer=Deployer(deployments, supervisor),
         faults=Faults(router, place.control),
         tracking=tracking,
-        visits=Visits(store),
+        sessions=Sessions(store),
     )

@@ -1,4 +1,4 @@
-"""The scoring port: it opens a door for each client, and ends in order."""
+"""The scoring port: it takes each client's connection, and ends in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 
 from local.routing.calls import Call
-from local.routing.door import Door
+from local.routing.client_connection import ClientConnection
 from local.routing.replies import Reply
 from local.routing.router import Router
 
@@ -25,7 +25,7 @@ class Front:
     def __init__(self, router: Router, pages: Pages | None = None) -> None:
         self.router = router
         self.ending = False
-        self.doors: set[Door] = set()
+        self.connections: set[ClientConnection] = set()
         self.buffer = memoryview(bytearray(_READ_BYTES))
         self._pages = dict(pages or {})
         self._server: asyncio.Server | None = None
@@ -36,27 +36,27 @@ class Front:
     async def open(self, listener: socket.socket, backlog: int) -> None:
         """Begin to serve."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Door(self), sock=listener, backlog=backlog)
+        self._server = await loop.create_server(lambda: ClientConnection(self), sock=listener, backlog=backlog)
 
     async def close(self, grace: float) -> None:
         """Take no more clients, let go of those that wait for nothing, and give the others `grace` seconds."""
         self.ending = True
         if self._server is not None:
             self._server.close()
-        for door in tuple(self.doors):
-            door.finish()
+        for connection in tuple(self.connections):
+            connection.finish()
         try:
             async with asyncio.timeout(grace):
-                while self.doors:
+                while self.connections:
                     self._empty.clear()
                     await self._empty.wait()
         except TimeoutError:
-            for door in tuple(self.doors):
-                door.abort()
+            for connection in tuple(self.connections):
+                connection.abort()
 
-    def left(self, door: Door) -> None:
+    def left(self, connection: ClientConnection) -> None:
         """Forget a client that has left."""
-        self.doors.discard(door)
+        self.connections.discard(connection)
         self._empty.set()
 
     def judge(self, call: Call) -> Reply | None:

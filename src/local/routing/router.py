@@ -1,8 +1,8 @@
 """The scoring front: authenticates, splits, mirrors, forwards and counts.
 
-It judges and sends what `door` has read of `/{endpoint}/score` (and `/{endpoint}/`, `/{endpoint}/swagger.json`),
-and stands where the front of a managed endpoint stands on Azure. A change of route takes effect between two
-requests: each request reads the table once.
+It judges and sends what `client_connection` has read of `/{endpoint}/score` (and `/{endpoint}/` and its
+`swagger.json`), and stands where the front of a managed endpoint stands on Azure. A change of route takes effect
+between two requests: each request reads the table once.
 """
 
 from __future__ import annotations

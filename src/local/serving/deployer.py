@@ -104,7 +104,7 @@ class Deployer:
 
         What cannot be recovered is logged, and holds up neither the rest nor the start.
         """
-        await to_thread(self.deployments.materials.sweep)
+        await to_thread(self.deployments.cache.sweep)
         for name in self.store.names("deployments"):
             endpoint = name.partition("/")[0]
             if self.store.get("endpoints", endpoint) is None:

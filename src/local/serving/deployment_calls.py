@@ -1,4 +1,4 @@
-"""The calls about deployments, and the one that ends an endpoint with all of them; the deployer does what they begin."""
+"""The calls about deployments, and the one that ends an endpoint with all of them; the deployer does what they ask."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from local.errors import Invalid, NotFound, Unsupported
 from local.routing import traffic
+from local.serving.asset_cache import AssetCache
 from local.serving.endpoints import Endpoints
-from local.serving.materials import Materials
 from local.serving.spec import DeploymentSpec, Probe
 from local.storage.store import Document
 from local.wire import durations, names
@@ -34,13 +34,13 @@ _DEFAULTS: dict[str, Json] = {
 class Deployments:
     """The deployments in the store."""
 
-    def __init__(self, endpoints: Endpoints, operations: Operations, materials: Materials) -> None:
+    def __init__(self, endpoints: Endpoints, operations: Operations, cache: AssetCache) -> None:
         self.endpoints = endpoints
         self.place = endpoints.place
         self.store = endpoints.store
         self.operations = operations
-        self.materials = materials
-        self.assets = materials.assets
+        self.cache = cache
+        self.assets = cache.assets
 
     def get(self, endpoint: str, name: str) -> Document:
         self.endpoints.get(endpoint)
@@ -145,9 +145,9 @@ class Deployments:
         generation = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
         model_dir, code_dir = None, WITHOUT_SCRIPT if not code.get("scoringScript") else None
         if properties.get("model"):
-            model_dir = self.materials.model_folder(properties["model"])
+            model_dir = self.cache.model_folder(properties["model"])
         if code.get("codeId"):
-            code_dir = self.materials.code_folder(code["codeId"])
+            code_dir = self.cache.code_folder(code["codeId"])
         variables = {str(key): str(value) for key, value in (properties.get("environmentVariables") or {}).items()}
         return DeploymentSpec(
             endpoint=endpoint,

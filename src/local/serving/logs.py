@@ -14,7 +14,7 @@ LIMIT_BYTES = 4 * 1024 * 1024
 DEFAULT_TAIL = 5000
 
 
-class Shelf:
+class StartLogs:
     """The log files of one start of a deployment."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,25 +34,25 @@ class Shelf:
             log.write(text)
 
 
-class LogShelf:
+class DeploymentLogs:
     """All log files, found on disk and so kept over a restart of the workspace."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def open(self, endpoint: str, name: str, *, same: bool, used: Collection[Path] = ()) -> Shelf:
+    def open(self, endpoint: str, name: str, *, same: bool, used: Collection[Path] = ()) -> StartLogs:
         """Begin a new start's folder (or go on in the latest, if `same`), and drop the oldest.
 
         The `used` ones stay: servers write there, of a start after which others have failed.
         """
         starts = self._starts(endpoint, name)
         if same and starts:
-            return Shelf(starts[-1])
+            return StartLogs(starts[-1])
         number = int(starts[-1].name) + 1 if starts else 1
         for old in starts[: max(0, len(starts) + 1 - STARTS_KEPT)]:
             if old not in used:
                 shutil.rmtree(old, ignore_errors=True)
-        return Shelf(self._folder / endpoint / name / str(number))
+        return StartLogs(self._folder / endpoint / name / str(number))
 
     def read(self, endpoint: str, name: str, container: str, tail: int | None) -> str:
         """Give the last lines of the latest start's logs of a container; "" if there are none."""

@@ -20,7 +20,7 @@ from local.routing.traffic import check_name
 from local.serving import containers
 from local.serving.containers import Containers
 from local.serving.instance import DeploymentFailed, Instance
-from local.serving.logs import LogShelf
+from local.serving.logs import DeploymentLogs
 from local.serving.spec import DeploymentSpec, Probe
 
 __all__ = ["DeploymentFailed", "DeploymentSpec", "Probe", "Supervisor", "reap"]
@@ -50,7 +50,7 @@ class Supervisor:
         self._containers = Containers(folder, python)
         self._running: dict[Key, _Running] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
-        self._shelf = LogShelf(folder / "logs")
+        self._logs = DeploymentLogs(folder / "logs")
         self._starting: set[Instance] = set()
         self._closed = False
         self._count = 0
@@ -101,14 +101,14 @@ class Supervisor:
             running = self._running.pop(key, None)
             if running is not None:
                 await _retire(running.instances, running.spec.request_timeout_ms / 1000)
-            await asyncio.to_thread(self._shelf.drop, endpoint, name)
+            await asyncio.to_thread(self._logs.drop, endpoint, name)
 
     def logs(self, endpoint: str, name: str, container: str, tail: int | None = None) -> str:
         """Give the last `tail` lines of a container's log, of the latest start even if that failed.
 
         `container` is "inference-server" or "storage-initializer".
         """
-        return self._shelf.read(endpoint, name, container, tail)
+        return self._logs.read(endpoint, name, container, tail)
 
     def running(self, endpoint: str, name: str) -> list[bool]:
         """Say of each instance whether it is up; [] if there is no such deployment."""
@@ -133,9 +133,9 @@ class Supervisor:
             return []
         running = self._running.get((spec.endpoint, spec.name))
         used = {instance.log.parent for instance in running.instances} if running else set()
-        shelf = self._shelf.open(spec.endpoint, spec.name, same=keep_logs, used=used)
+        logs = self._logs.open(spec.endpoint, spec.name, same=keep_logs, used=used)
         script = _entry_script(spec)
-        shelf.note(f"Code folder: {spec.code_dir}\nEntry script: {spec.entry_script}\nModel folder: {spec.model_dir}\n")
+        logs.note(f"Code folder: {spec.code_dir}\nEntry script: {spec.entry_script}\nModel folder: {spec.model_dir}\n")
         if spec.model_dir is not None and not spec.model_dir.is_dir():
             raise DeploymentFailed(f"The model folder {spec.model_dir} does not exist.")
         fresh = []
@@ -143,7 +143,7 @@ class Supervisor:
             self._count += 1
             folder = self._folder / "instances" / f"{spec.endpoint}.{spec.name}.{self._count}"
             shutil.rmtree(folder, ignore_errors=True)
-            log = shelf.new_log()
+            log = logs.new_log()
             fresh.append(Instance(spec, script, folder, log, self._containers, self._came_up(spec)))
         self._starting.update(fresh)
         try:
@@ -172,7 +172,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(_LOG_CHECK_SECONDS)
             with contextlib.suppress(OSError):
-                self._shelf.trim()
+                self._logs.trim()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The studio's ASGI application: the page and its files for anybody on this machine, all else for signed-in browsers.
 
 The page holds nothing of the workspace. It signs in with the secret of a link, and from then on every call must show
-both halves of a visit (`local/wire/visits.py`) and come from this very origin.
+both halves of a session (`local/wire/sessions.py`) and come from this very origin.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from local.studio.actions import Actions
 from local.studio.stream import Stream
 from local.wire.call import Call, Json, Reply
 from local.wire.guard import Guard
-from local.wire.visits import VISIT_LASTS, Visit, Visits
+from local.wire.sessions import SESSION_LASTS, Session, Sessions
 
 PAGE = Path(__file__).parent / "page"
 KEY = "x-studio-key"
@@ -56,10 +56,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Studio:
     """The application and what it keeps running."""
 
-    def __init__(self, state: State, visits: Visits, hosts: frozenset[str]) -> None:
-        """Take the visits that may look, and the Host values (with port) that are ours."""
+    def __init__(self, state: State, sessions: Sessions, hosts: frozenset[str]) -> None:
+        """Take the sessions that may look, and the Host values (with port) that are ours."""
         self._state = state
-        self._visits = visits
+        self._sessions = sessions
         self._hosts = hosts
         # The origin rules of the control plane, for this port alone: another port of 127.0.0.1 is another origin.
         self._guard = Guard("", hosts)
@@ -72,8 +72,8 @@ class Studio:
             routes=[
                 Route("/", self._page, methods=["GET"]),
                 Route("/page/{path:path}", self._page, methods=["GET"]),
-                Route("/api/visit", self._guarded(self._sign_in, signed_in=False), methods=["POST"]),
-                Route("/api/visit", self._guarded(self._sign_out), methods=["DELETE"]),
+                Route("/api/session", self._guarded(self._sign_in, signed_in=False), methods=["POST"]),
+                Route("/api/session", self._guarded(self._sign_out), methods=["DELETE"]),
                 Route("/api/events", self._guarded(self._events), methods=["GET"]),
                 Route("/api/jobs/{name}/log", self._guarded(self._log), methods=["GET"]),
                 Route("/api/jobs/{name}/plots", self._guarded(self._plots), methods=["GET"]),
@@ -98,7 +98,7 @@ class Studio:
                 if request.method != "GET" and request.headers.get("origin") is None:
                     raise Forbidden("The studio acts for its own page only: the call has no Origin")
                 if signed_in:
-                    self._visit(request)
+                    self._session(request)
                 response = await handler(request)
             except Refusal as refusal:
                 response = JSONResponse({"error": str(refusal)}, refusal.status)
@@ -110,11 +110,11 @@ class Studio:
 
         return endpoint
 
-    def _visit(self, request: Request) -> Visit:
-        visit = self._visits.find(request.cookies.get(self._cookie, ""), request.headers.get(KEY, ""))
-        if visit is None:
+    def _session(self, request: Request) -> Session:
+        session = self._sessions.find(request.cookies.get(self._cookie, ""), request.headers.get(KEY, ""))
+        if session is None:
             raise Unauthorized("This browser is not signed in: inv studio opens a link that does it")
-        return visit
+        return session
 
     async def _page(self, request: Request) -> Response:
         name = request.path_params.get("path") or "index.html"
@@ -126,16 +126,18 @@ class Studio:
         return FileResponse(file, headers=HEADERS, media_type=kind)
 
     async def _sign_in(self, request: Request) -> Response:
-        visit = self._visits.open(str((await _json(request)).get("link", "")))
-        if visit is None:
+        session = self._sessions.open(str((await _json(request)).get("link", "")))
+        if session is None:
             raise Unauthorized("This link was used, or is too old: inv studio makes a new one")
-        response = JSONResponse({"key": visit.key})
-        seconds = int(VISIT_LASTS.total_seconds())
-        response.set_cookie(self._cookie, visit.cookie, max_age=seconds, httponly=True, samesite="strict", path="/api")
+        response = JSONResponse({"key": session.key})
+        seconds = int(SESSION_LASTS.total_seconds())
+        response.set_cookie(
+            self._cookie, session.cookie, max_age=seconds, httponly=True, samesite="strict", path="/api"
+        )
         return response
 
     async def _sign_out(self, request: Request) -> Response:
-        self._visits.close(self._visit(request))
+        self._sessions.close(self._session(request))
         response = JSONResponse({})
         response.delete_cookie(self._cookie, path="/api", httponly=True, samesite="strict")
         return response

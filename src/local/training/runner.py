@@ -18,7 +18,7 @@ from local.errors import LocalError
 from local.storage.insist import insist
 from local.training.folders import Folders
 from local.training.jobs import Jobs
-from local.training.workbench import Workbench
+from local.training.staging import Staging
 
 SHEPHERD = Path(__file__).with_name("shepherd.py")
 AT_ONCE = 1
@@ -38,10 +38,10 @@ class Ending:
 class Runner:
     """Starts jobs in the order of their submission, `AT_ONCE` at a time."""
 
-    def __init__(self, folders: Folders, jobs: Jobs, workbench: Workbench) -> None:
+    def __init__(self, folders: Folders, jobs: Jobs, staging: Staging) -> None:
         self.folders = folders
         self.jobs = jobs
-        self.workbench = workbench
+        self.staging = staging
         self._closing = asyncio.Event()
         self._free = AT_ONCE
         self._queue: deque[str] = deque()
@@ -109,10 +109,10 @@ class Runner:
 
     async def _work(self, name: str) -> Ending:
         folder = self.folders.of(name)
-        line, environment, seconds = await asyncio.to_thread(self.workbench.prepare, name, partial(self._stopped, name))
+        line, environment, seconds = await asyncio.to_thread(self.staging.prepare, name, partial(self._stopped, name))
         result = await self._execute(name, folder, line, environment, seconds)
         await asyncio.to_thread(self.jobs.set_status, name, "Finalizing")
-        await asyncio.to_thread(self.workbench.collect, name)
+        await asyncio.to_thread(self.staging.collect, name)
         return await asyncio.to_thread(self._ending, name, folder, result, seconds)
 
     async def _execute(

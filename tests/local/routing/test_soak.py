@@ -16,7 +16,7 @@ import psutil
 from upstreams import KEY, Client, backend, endpoint, front, ok, until, upstream
 
 from local.routing.backend import Backend
-from local.routing.door import Door
+from local.routing.client_connection import ClientConnection
 from local.routing.exchange import Address, Exchange
 from local.routing.forward import Forwarding
 from local.routing.router import Router
@@ -159,7 +159,7 @@ class Crowd:
 def things() -> int:
     """Count the connections and requests of the router's that are still held in memory."""
     # By type: some objects of other libraries answer isinstance with an import.
-    return sum(type(each) in (Door, Exchange, Forwarding) for each in gc.get_objects())
+    return sum(type(each) in (ClientConnection, Exchange, Forwarding) for each in gc.get_objects())
 
 
 def test_a_crowd_is_served_and_leaves_nothing_behind() -> None:

@@ -37,7 +37,7 @@ class Browser(requests.Session):
         return self.request(method, f"{self.connection.studio}/{path}", timeout=30, **more)
 
     def sign_in(self) -> Browser:
-        answer = self.call("POST", "api/visit", json={"link": self.link()})
+        answer = self.call("POST", "api/session", json={"link": self.link()})
         assert answer.status_code == 200
         self.headers["x-studio-key"] = answer.json()["key"]
         return self

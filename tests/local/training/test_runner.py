@@ -175,7 +175,7 @@ def test_a_start_sweeps_what_the_last_server_left_of_its_jobs(state: State, new_
     async def story() -> None:
         # As it stands when the server is killed.
         state.jobs.put("dead", JOB | {"command": "true"})
-        state.runner.workbench.prepare("dead", lambda: False)
+        state.runner.staging.prepare("dead", lambda: False)
         folder = state.runner.folders.of("dead")
         (folder / "std_log.txt").write_text("so far")
         (folder / "result.json").write_text('{"reason": "exited", "code": 0}')

@@ -1,4 +1,4 @@
-// The way to the server: signing in by the link's secret, calls with both halves of the visit, and the event stream.
+// The way to the server: signing in by the link's secret, calls with both halves of the session, and the event stream.
 
 const KEY = "studio-key";
 
@@ -18,12 +18,12 @@ export async function signIn() {
   const link = /^#link=(.+)$/.exec(location.hash)?.[1];
   if (!link) return;
   history.replaceState(null, "", "/#/endpoint");
-  const found = await call("POST", "visit", { link });
+  const found = await call("POST", "session", { link });
   localStorage.setItem(KEY, found.key);
 }
 
 export async function signOut() {
-  await call("DELETE", "visit");
+  await call("DELETE", "session");
   localStorage.removeItem(KEY);
 }
 

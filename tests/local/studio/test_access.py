@@ -12,8 +12,8 @@ import requests
 
 from local import launch
 from local.storage.store import Store
-from local.wire import visits
-from local.wire.visits import Visits
+from local.wire import sessions
+from local.wire.sessions import Sessions
 
 CALLS = [
     ("GET", "api/events"),
@@ -25,7 +25,7 @@ CALLS = [
     ("POST", "api/trial"),
     ("POST", "api/plans"),
     ("POST", "api/plans/guess"),
-    ("DELETE", "api/visit"),
+    ("DELETE", "api/session"),
 ]
 
 
@@ -40,8 +40,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_a_link_signs_one_browser_in_and_no_second(stranger: Any, another: Callable[[], Any]) -> None:
     """Its secret is used up by the first."""
     secret = stranger.link()
-    assert stranger.call("POST", "api/visit", json={"link": secret}).status_code == 200
-    again = another().call("POST", "api/visit", json={"link": secret})
+    assert stranger.call("POST", "api/session", json={"link": secret}).status_code == 200
+    again = another().call("POST", "api/session", json={"link": secret})
     assert (again.status_code, "inv studio" in again.json()["error"]) == (401, True)
     assert "set-cookie" not in again.headers
 
@@ -49,37 +49,37 @@ def test_a_link_signs_one_browser_in_and_no_second(stranger: Any, another: Calla
 def test_a_link_is_good_for_five_minutes(store: Store) -> None:
     """Then a new one is needed."""
     now = [0.0]
-    own = Visits(store, lambda: now[0])
+    own = Sessions(store, lambda: now[0])
     young, old = own.link(), own.link()
-    now[0] = visits.LINK_SECONDS - 1
+    now[0] = sessions.LINK_SECONDS - 1
     assert own.open(young) is not None
-    now[0] = visits.LINK_SECONDS + 1
+    now[0] = sessions.LINK_SECONDS + 1
     assert own.open(old) is None
 
 
-def test_a_visit_outlasts_the_server_and_not_its_week(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_outlasts_the_server_and_not_its_week(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page goes on after a restart; what the store keeps opens nothing."""
-    first = Visits(store)
-    visit = first.open(first.link())
-    assert visit is not None
-    assert Visits(store).find(visit.cookie, visit.key) == visit
-    (kept,) = store.find("visits")
-    assert visit.cookie not in str(kept)
-    assert visit.key not in str(kept)
-    assert Visits(store).find(kept.name, kept.name) is None
-    monkeypatch.setattr(visits, "VISIT_LASTS", timedelta(0))
-    assert Visits(store).find(visit.cookie, visit.key) is None
+    first = Sessions(store)
+    session = first.open(first.link())
+    assert session is not None
+    assert Sessions(store).find(session.cookie, session.key) == session
+    (kept,) = store.find("sessions")
+    assert session.cookie not in str(kept)
+    assert session.key not in str(kept)
+    assert Sessions(store).find(kept.name, kept.name) is None
+    monkeypatch.setattr(sessions, "SESSION_LASTS", timedelta(0))
+    assert Sessions(store).find(session.cookie, session.key) is None
 
 
-def test_links_and_visits_are_few(store: Store) -> None:
+def test_links_and_sessions_are_few(store: Store) -> None:
     """Whoever asks for links without end pushes out the oldest, not the memory."""
-    own = Visits(store)
-    links = [own.link() for _ in range(visits.MOST_LINKS + 1)]
+    own = Sessions(store)
+    links = [own.link() for _ in range(sessions.MOST_LINKS + 1)]
     assert own.open(links[0]) is None
     assert own.open(links[1]) is not None
-    for _ in range(visits.MOST_VISITS + 1):
+    for _ in range(sessions.MOST_SESSIONS + 1):
         own.open(own.link())
-    assert len(store.find("visits")) == visits.MOST_VISITS
+    assert len(store.find("sessions")) == sessions.MOST_SESSIONS
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
@@ -96,7 +96,7 @@ def test_nothing_is_told_or_done_without_both_halves(
 
 def test_the_cookie_is_read_by_no_script_and_sent_to_no_other_site(stranger: Any) -> None:
     """And only with calls of the studio."""
-    answer = stranger.call("POST", "api/visit", json={"link": stranger.link()})
+    answer = stranger.call("POST", "api/session", json={"link": stranger.link()})
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
@@ -141,7 +141,7 @@ def test_a_form_of_another_page_is_no_action(browser: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "page/app.js", "page/style.css", "page/vendor/uplot.js", "page/nothing", "api/visit"]
+    "path", ["", "page/app.js", "page/style.css", "page/vendor/uplot.js", "page/nothing", "api/session"]
 )
 def test_every_answer_carries_the_policy(stranger: Any, path: str) -> None:
     """Scripts and styles of this origin alone, nothing inline, in no frame, and nothing kept by the browser."""
@@ -173,5 +173,5 @@ def test_a_rebound_name_gets_not_even_the_page(stranger: Any) -> None:
 
 def test_who_signs_out_is_out(browser: Any) -> None:
     """Both halves end."""
-    assert browser.call("DELETE", "api/visit").status_code == 200
+    assert browser.call("DELETE", "api/session").status_code == 200
     assert browser.call("GET", "api/jobs/any/log").status_code == 401

@@ -17,7 +17,7 @@ from local.storage.store import Document
 _NEW = ".new-"
 
 
-class Materials:
+class AssetCache:
     """Makes the folder of a model version or a code version once, and gives it again."""
 
     def __init__(self, folder: Path, assets: Assets, blobs: Blobs, locator: Locator) -> None:

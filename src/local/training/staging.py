@@ -26,7 +26,7 @@ from local.wire.place import Place
 _KEEP = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
 
 
-class Workbench:
+class Staging:
     """Lays out what a job needs, and stores what it made."""
 
     def __init__(

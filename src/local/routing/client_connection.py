@@ -34,7 +34,7 @@ _LINGER_BYTES = 4 << 20
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Arrival:
+class IncomingRequest:
     """A request as far as it has come in; `reply` is there early for one that is refused."""
 
     __slots__ = ("bodiless", "body", "call", "judged", "keep", "reply", "size", "whole")
@@ -55,7 +55,7 @@ class Arrival:
         self.keep = False
 
 
-class Door(asyncio.BufferedProtocol):
+class ClientConnection(asyncio.BufferedProtocol):
     """One client's connection."""
 
     def __init__(self, front: Front) -> None:
@@ -68,7 +68,7 @@ class Door(asyncio.BufferedProtocol):
         self._raw = 0
         self._deaf = False
         # The first one is being answered; the last one may still be coming in.
-        self._arrivals: deque[Arrival] = deque()
+        self._requests: deque[IncomingRequest] = deque()
         self._answering = False
         self._forwarding: Forwarding | None = None
         self._stalled = False
@@ -80,7 +80,7 @@ class Door(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)
-        self._front.doors.add(self)
+        self._front.connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give up what is done for the client."""
@@ -90,13 +90,13 @@ class Door(asyncio.BufferedProtocol):
             self._slow.cancel()
         if self._forwarding is not None:
             self._forwarding.cancel()
-        self._arrivals.clear()
-        # It holds this door: without this, memory would wait for the cycle collector.
+        self._requests.clear()
+        # It holds this connection: without this, memory would wait for the cycle collector.
         del self._parser
 
     def finish(self) -> None:
         """Hang up when what has begun is answered."""
-        if not self._arrivals:
+        if not self._requests:
             self._transport.close()
 
     def abort(self) -> None:
@@ -104,12 +104,12 @@ class Door(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the place for what comes next: one for all doors, for it is read at once."""
+        """Give the place for what comes next: one for all connections, for it is read at once."""
         return self._front.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read on."""
-        arrivals = self._arrivals
+        requests = self._requests
         self._raw += nbytes
         if not self._deaf:
             try:
@@ -122,10 +122,10 @@ class Door(asyncio.BufferedProtocol):
         elif self._raw > _LINGER_BYTES:
             self.abort()
             return
-        if arrivals and not arrivals[-1].whole:
-            self._check_size(arrivals[-1])
+        if requests and not requests[-1].whole:
+            self._check_size(requests[-1])
         self._advance()
-        if len(arrivals) > 1 and not self._paused:
+        if len(requests) > 1 and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
@@ -134,7 +134,7 @@ class Door(asyncio.BufferedProtocol):
         self._target = b""
         self._headers = []
         self._raw = 0
-        self._arrivals.append(Arrival())
+        self._requests.append(IncomingRequest())
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -142,33 +142,33 @@ class Door(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; trailers are not looked at."""
-        if self._arrivals[-1].call is None:
+        if self._requests[-1].call is None:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        arrival, parser = self._arrivals[-1], self._parser
+        request, parser = self._requests[-1], self._parser
         method = parser.get_method().decode("ascii")
-        arrival.bodiless = method == "HEAD"
-        arrival.keep = parser.should_keep_alive() and parser.get_http_version() != "1.0"
-        arrival.call = Call.of(method, self._target, self._headers)
+        request.bodiless = method == "HEAD"
+        request.keep = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        request.call = Call.of(method, self._target, self._headers)
         if parser.should_upgrade():
             # The parser takes what follows for another protocol's, and a body with it.
-            arrival.refuse(refusal(400, "UpgradeRefused", "This address speaks HTTP/1.1 only."))
+            request.refuse(refusal(400, "UpgradeRefused", "This address speaks HTTP/1.1 only."))
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        arrival = self._arrivals[-1]
-        arrival.size += len(body)
-        if arrival.reply is None:
-            arrival.body.append(body)
+        request = self._requests[-1]
+        request.size += len(body)
+        if request.reply is None:
+            request.body.append(body)
 
     def on_message_complete(self) -> None:
         """The request is there."""
-        arrival = self._arrivals[-1]
-        arrival.whole = True
-        if arrival.size > PAYLOAD_LIMIT:
-            arrival.refuse(too_large())
+        request = self._requests[-1]
+        request.whole = True
+        if request.size > PAYLOAD_LIMIT:
+            request.refuse(too_large())
 
     def pause_writing(self) -> None:
         """The client does not take its answers."""
@@ -180,22 +180,22 @@ class Door(asyncio.BufferedProtocol):
         self._stalled = False
         self._advance()
 
-    def _last(self) -> Arrival:
-        if not self._arrivals or self._arrivals[-1].whole:
-            self._arrivals.append(Arrival())
-        return self._arrivals[-1]
+    def _last(self) -> IncomingRequest:
+        if not self._requests or self._requests[-1].whole:
+            self._requests.append(IncomingRequest())
+        return self._requests[-1]
 
-    def _check_size(self, arrival: Arrival) -> None:
-        if arrival.call is None and self._raw > HEAD_LIMIT:
-            arrival.refuse(refusal(431, "HeadTooLarge", f"The head of the request is over {HEAD_LIMIT} bytes."))
-        elif arrival.size > PAYLOAD_LIMIT or self._raw > _MESSAGE_LIMIT:
-            arrival.refuse(too_large())
+    def _check_size(self, request: IncomingRequest) -> None:
+        if request.call is None and self._raw > HEAD_LIMIT:
+            request.refuse(refusal(431, "HeadTooLarge", f"The head of the request is over {HEAD_LIMIT} bytes."))
+        elif request.size > PAYLOAD_LIMIT or self._raw > _MESSAGE_LIMIT:
+            request.refuse(too_large())
 
     def _advance(self) -> None:
         # A loop: a client may send a thousand small requests at once, and each may be answered at once.
-        arrivals = self._arrivals
-        while arrivals and not (self._answering or self._stalled or self._transport.is_closing()):
-            first = arrivals[0]
+        requests = self._requests
+        while requests and not (self._answering or self._stalled or self._transport.is_closing()):
+            first = requests[0]
             if first.call is not None and not first.judged and first.reply is None:
                 self._judge(first, first.call)
             if first.reply is not None:
@@ -207,9 +207,9 @@ class Door(asyncio.BufferedProtocol):
                 self._forwarding = forwarding if self._answering else None
             else:
                 break
-        self._watch_arrival()
+        self._watch_request()
 
-    def _judge(self, first: Arrival, call: Call) -> None:
+    def _judge(self, first: IncomingRequest, call: Call) -> None:
         first.judged = True
         first.reply = self._front.judge(call)
         if not first.whole:
@@ -220,11 +220,11 @@ class Door(asyncio.BufferedProtocol):
 
     def _answered(self, reply: Reply) -> None:
         self._write(reply)
-        if self._arrivals:
+        if self._requests:
             self._loop.call_soon(self._advance)
 
     def _write(self, reply: Reply) -> None:
-        first = self._arrivals.popleft()
+        first = self._requests.popleft()
         self._answering = False
         self._forwarding = None
         self._since = self._loop.time()
@@ -232,12 +232,12 @@ class Door(asyncio.BufferedProtocol):
         self._transport.write(reply.spell(date=self._front.date(), keep=keep, bodiless=first.bodiless))
         if not keep:
             self._hang_up(first.whole)
-        elif self._paused and len(self._arrivals) < 2:
+        elif self._paused and len(self._requests) < 2:
             self._paused = False
             self._transport.resume_reading()
 
     def _hang_up(self, whole: bool) -> None:
-        self._arrivals.clear()
+        self._requests.clear()
         if whole and not self._deaf:
             self._transport.close()
             return
@@ -248,8 +248,8 @@ class Door(asyncio.BufferedProtocol):
         self._idle.cancel()
         self._idle = self._loop.call_later(_LINGER_SECONDS, self.abort)
 
-    def _watch_arrival(self) -> None:
-        waits = len(self._arrivals) == 1 and not self._arrivals[0].whole
+    def _watch_request(self) -> None:
+        waits = len(self._requests) == 1 and not self._requests[0].whole
         if waits and self._slow is None:
             self._slow = self._loop.call_later(ARRIVAL_SECONDS, self._late)
         elif not waits and self._slow is not None:
@@ -265,7 +265,7 @@ class Door(asyncio.BufferedProtocol):
     def _look(self) -> None:
         now = self._loop.time()
         due = now + IDLE_SECONDS
-        if self._stalled or not self._arrivals:
+        if self._stalled or not self._requests:
             due = self._since + IDLE_SECONDS
             if now >= due:
                 # What was not taken in all that time would hold the connection open.
