@@ -32,21 +32,16 @@ def opened(c: Context) -> Project:
     return open_project(c.config, own_keys=_INVOKE)
 
 
-@task(
-    help={
-        "json": "also write the summary to this file",
-        "yes": "empty the local workspace first, if it holds something",
-    }
-)
+@task(help={"yes": "empty the local workspace first, if it holds something", "json": JSON})
 @boundary.exits
-def demo(c: Context, json: str = "", yes: bool = False) -> None:
+def demo(c: Context, yes: bool = False, json: bool = False) -> Any:
     """Tell the whole story on the local workspace, under load.
 
     Two models, a rollout, a broken release that its test stops, a flaky one that is rolled back.
     """
     from ops.demo import story
 
-    story.run(opened(c), json_file=json or None, approved=yes)
+    return story.run(opened(c), approved=yes)
 
 
 @task(help={"json": JSON})

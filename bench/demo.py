@@ -27,17 +27,16 @@ STARTS = 4  # blue, green, the broken release and the flaky one
 
 def told(folder: Path) -> dict[str, float]:
     """Run `inv demo` and return its summary."""
-    summary = folder / "demo.json"
     variables = stage.environment(INVOKE_LOCAL_FOLDER=str(folder / "demo"))
     inv = [sys.executable, "-m", "invoke"]
     try:
-        subprocess.run(
-            [*inv, "demo", "--json", str(summary)], cwd=stage.ROOT, env=variables, check=True, stdout=subprocess.DEVNULL
+        done = subprocess.run(
+            [*inv, "demo", "--json"], cwd=stage.ROOT, env=variables, check=True, capture_output=True, text=True
         )
     finally:
         stop = [*inv, "workspace.stop"]
         subprocess.run(stop, cwd=stage.ROOT, env=variables, check=False, stdout=subprocess.DEVNULL)
-    found: dict[str, float] = json.loads(summary.read_text())
+    found: dict[str, float] = json.loads(done.stdout)
     return found
 
 

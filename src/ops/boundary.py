@@ -37,17 +37,17 @@ def exits(task: Task) -> Task:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         value = None
         with ExitStack() as streams:
-            if kwargs.get("json") is True:
+            if kwargs.get("json"):
                 streams.enter_context(console.for_script())
             try:
                 value = task(*args, **kwargs)
-                if value is not None and kwargs.get("json") is True:
+                if value is not None and kwargs.get("json"):
                     console.show_json({"outcome": DONE, **value})
                 sys.stdout.flush()
             except BrokenPipeError:
                 reader_left()
             except (Exception, KeyboardInterrupt) as fault:
-                end(fault, as_json=kwargs.get("json") is True)
+                end(fault, as_json=bool(kwargs.get("json")))
         actions.outputs({"result": DONE})
         return value
 

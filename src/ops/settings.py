@@ -136,7 +136,6 @@ class Wait(_Section):
     """How often to look, and when to give up."""
 
     poll_seconds: Annotated[float, Field(gt=0)] = 30
-    local_poll_seconds: Annotated[float, Field(gt=0)] = 0.5
     job_minutes: Annotated[float, Field(gt=0)] = 180
     operation_minutes: Annotated[float, Field(gt=0)] = 60
 
@@ -145,6 +144,7 @@ class Local(_Section):
     """The embedded workspace."""
 
     folder: Path = Path(".workspace")
+    poll_seconds: Annotated[float, Field(gt=0)] = 0.5
     metrics_lag_seconds: Annotated[float, Field(ge=0)] = 5
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 2
 
@@ -182,7 +182,7 @@ class Settings(_Section):
     @property
     def poll_seconds(self) -> float:
         """Seconds between two looks at a job."""
-        return self.wait.local_poll_seconds if self.is_local else self.wait.poll_seconds
+        return self.local.poll_seconds if self.is_local else self.wait.poll_seconds
 
     def rooted(self, root: Path) -> Settings:
         """Return the same settings with the local workspace's folder below `root`, wherever the command is run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -43,8 +42,8 @@ _FLAKY_COLUMN = "visib"  # which demo/flaky/score.py looks at
 _PAIRS_PER_SECOND = 100.0  # as fast as one client can, on a machine of its own
 
 
-def run(project: Project, *, json_file: str | None, approved: bool) -> dict[str, Any]:
-    """Tell the story and return its summary, which is also shown, and written to `json_file` when that is given.
+def run(project: Project, *, approved: bool) -> dict[str, Any]:
+    """Tell the story and return its summary, which is also shown.
 
     Starts from an empty workspace: one that holds something is emptied after a yes. Raises OpsError when a client's
     request failed that a bad release is not to blame for, or when a bad release got away.
@@ -80,11 +79,11 @@ def run(project: Project, *, json_file: str | None, approved: bool) -> dict[str,
         with story.phase("A flaky release: rolled back"):
             story.outcomes["flaky release"] = _flaky(project, second, story, clients)
     summary = summed(project, story, clients, (first, second), time.monotonic() - start)
-    if json_file:
-        Path(json_file).write_text(json.dumps(summary, indent=2) + "\n")
     show(summary)
     if summary["failed"]:
-        raise OpsError(f"{summary['failed']} of {summary['requests']} requests failed: {summary['failures']}")
+        raise OpsError(
+            f"{summary['failed']} of {summary['requests']} requests failed: {summary['failures']}", **summary
+        )
     return summary
 
 

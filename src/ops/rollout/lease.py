@@ -57,12 +57,12 @@ def is_held(found: Lease) -> bool:
     return found.until > datetime.now(UTC) and not _is_gone(found.holder)
 
 
-def check(found: Lease | None, own: Lease, *, force: bool = False) -> None:
-    """Raise Refused when somebody else holds the endpoint, and may still be at work.
+def check(found: Lease | None, own: Lease | None = None, *, force: bool = False) -> None:
+    """Raise Refused when somebody (but for the holder of `own`) holds the endpoint, and may still be at work.
 
     A lease that has expired, or whose process on this machine is gone, holds nothing.
     """
-    if found is None or found.holder == own.holder or force or not is_held(found):
+    if found is None or (own and found.holder == own.holder) or force or not is_held(found):
         return
     raise Refused(
         f"{found.holder} is rolling out on this endpoint, until {found.until:%H:%M:%S} UTC at the latest: "

@@ -96,7 +96,7 @@ def check_free(endpoint: OnlineEndpoint, now: Position) -> None:
     Until then the colour without traffic is what it would go back to.
     """
     tags = endpoint.tags or {}
-    lease.check(lease.read(tags.get(lineage.LEASE)), lease.mine(0))
+    lease.check(lease.read(tags.get(lineage.LEASE)))
     there = ledger.under_way(tags, now.identity)
     if there is not None and there["step"] == now.share == 100:
         raise Refused(
