@@ -245,3 +245,9 @@ def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:
              "--index" + "-url http", "extra-index" + "-url"]  # fmt: skip
     found = [(name(file), word) for file in texts() for word in words if word in file.read_text(errors="replace")]
     assert found == []
+
+
+@pytest.mark.parametrize("file", [file for file in modules() if not file.stem.startswith("__")], ids=name)
+def test_every_module_has_its_word_on_the_map(file: Path) -> None:
+    """ARCHITECTURE.md names each: who looks for something finds it there."""
+    assert re.search(rf"\b{file.stem}\b", (ROOT / "ARCHITECTURE.md").read_text())

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import lineage, sdk_noise, wait
-from ops.errors import JobFailed, NotFound, OpsError, Timeout, Unreachable
+from ops import job_logs, lineage, sdk_noise, wait
+from ops.errors import JobFailed, NotFound, Timeout
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -23,8 +23,6 @@ Say = Callable[[str], None]
 COMPLETED = "Completed"
 # NotResponding may recover and Paused may be resumed, so only the deadline ends those.
 ENDED = frozenset({COMPLETED, "Failed", "Canceled"})
-_LOG = "user_logs/std_log.txt"
-_LOG_LINES, _LOG_SECONDS = 15, 30
 _SEARCHED = 500  # newest jobs looked through for one with certain tags
 
 
@@ -90,7 +88,7 @@ def watch(
         latest[:] = [wait.retrying(lambda: client.jobs.get(name), what=f"job {name}", deadline_seconds=left)]
         found = status(latest[0])
         if now is not None:
-            now(f"{found}  {_last_line(client, name)}")
+            now(f"{found}  {job_logs.last_line(client, name)}")
         return found
 
     try:
@@ -103,9 +101,9 @@ def watch(
             changed=lambda found, elapsed: say(f"job {name}: {found} ({wait.duration(elapsed)})"),
         )
     except Timeout as late:
-        raise JobFailed(f"{late}. {_last_words(client, name)}".strip()) from late
+        raise JobFailed(f"{late}. {job_logs.last_words(client, name)}".strip()) from late
     if seen != COMPLETED:
-        raise JobFailed(f"job {name}: {seen}. {_last_words(client, name)}".strip())
+        raise JobFailed(f"job {name}: {seen}. {job_logs.last_words(client, name)}".strip())
     return latest[0]
 
 
@@ -200,64 +198,3 @@ def cancel(client: MLClient, name: str, *, deadline_seconds: float) -> None:
         raise Timeout(
             f"job {name}: not canceled after {wait.duration(deadline_seconds)}; inv status shows what becomes of it"
         )
-
-
-def log_end(client: MLClient, name: str, lines: int = _LOG_LINES) -> str:
-    """Return the last `lines` of the job's own output; "" when there is none yet.
-
-    Raises NotFound without such a job, and Unreachable when the log cannot be read.
-    """
-    get(client, name)
-    return _tail(_details(client, name), lines)
-
-
-def _last_line(client: MLClient, name: str) -> str:
-    """Return the last line of the log, "" when there is none or it cannot be read now: it is only shown."""
-    from azure.core.exceptions import AzureError
-
-    try:
-        return _tail(_details(client, name), 1)
-    except (AzureError, OpsError):
-        return ""
-
-
-def _last_words(client: MLClient, name: str) -> str:
-    """Return the job's own error and the end of its log, as far as they can be read now: they must not hide its end."""
-    from azure.core.exceptions import AzureError
-
-    words = []
-    try:
-        details = _details(client, name)
-        words.append(_error(details))
-        words.append(_tail(details, _LOG_LINES))
-    except (AzureError, OpsError):
-        words.append(f"(what it said cannot be read now: inv logs --job {name})")
-    return "\n".join(each for each in words if each)
-
-
-def _error(details: Any) -> str:
-    """Return what the workspace says was wrong with the job; "" when it says nothing."""
-    fault = getattr(getattr(details, "error", None), "error", None)
-    return str(getattr(fault, "message", "") or "")
-
-
-def _tail(details: Any, lines: int) -> str:
-    """Return the last `lines` of the job's own output; "" when there is none yet. Raises Unreachable."""
-    import requests
-
-    address = (getattr(details, "log_files", None) or {}).get(_LOG)
-    if not address:
-        return ""
-    try:
-        answer = requests.get(address, timeout=_LOG_SECONDS)
-        answer.raise_for_status()
-    except requests.RequestException as fault:
-        # Not its text: that has the address, with which anybody could read the log.
-        raise Unreachable(f"the job's log cannot be read now: {type(fault).__name__}; try again") from None
-    return "\n".join(answer.text.splitlines()[-lines:])
-
-
-def _details(client: MLClient, name: str) -> Any:
-    # The SDK shows logs only while it streams them (jobs.stream), and prints none for a job that has ended;
-    # run history, which stream reads too, has both the error and the addresses of the logs.
-    return client.jobs._runs_operations.get_run_details(name)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, console, deployments, glance, jobs, lineage, models, page, scoring, wait
+from ops import actions, console, deployments, glance, job_logs, jobs, lineage, models, page, scoring, wait
 from ops import status as state
 from ops.errors import NotFound, OpsError
 
@@ -231,7 +231,8 @@ def _report_of(project: Project, job: Mapping[str, Any]) -> str | None:
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:
     """Print the end of a deployment's or a job's log."""
     if job_name:
-        said = jobs.log_end(project.client, job_name, lines)
+        jobs.get(project.client, job_name)
+        said = job_logs.end(project.client, job_name, lines)
     else:
         slots = [slot] if slot else sorted(deployments.listed(project.client, project.endpoint))
         parts = [(name, deployments.logs(project.client, project.endpoint, name, lines=lines)) for name in slots]

@@ -13,7 +13,7 @@ from house import ROOT
 
 from local import launch
 from local.storage.store import Store
-from ops import jobs
+from ops import job_logs, jobs
 from ops.errors import JobFailed, NotFound, Timeout, Unreachable
 from ops.settings import load
 from ops.workspace import connect
@@ -173,7 +173,7 @@ def test_a_log_that_cannot_be_read_does_not_hide_how_the_job_ended(
         watch(client, name)
     assert f"inv logs --job {name}" in str(raised.value)
     with pytest.raises(Unreachable, match="the job's log cannot be read now: ConnectionError") as asked:
-        jobs.log_end(client, name)
+        job_logs.end(client, name, 10)
     assert "sig=" not in str(raised.value) + str(asked.value)
 
 
