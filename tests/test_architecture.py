@@ -41,6 +41,7 @@ ENVIRONMENT_READERS = {
     "ops/scoring.py": "hands the key to the test's own process",
     "ops/sdk_noise.py": "the SDK's progress bars, which only a variable turns off",
     "ops/signin.py": "what GitHub Actions gives for signing in",
+    "ops/variables.py": "INVOKE_*, which Invoke itself takes more lightly",
     "ops/workspace.py": "the CA bundle and the proxy's exceptions, which the SDK takes from nowhere else",
 }
 

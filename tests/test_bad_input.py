@@ -55,7 +55,7 @@ def test_wrong_values_are_wrong_usage(house: House, words: list[str], said: str)
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"INVOKE_ROLLOUT_MIN_REQUESTS": "many"}, "invoke.yaml or an INVOKE_* variable cannot be read"),
+        ({"INVOKE_ROLLOUT_MIN_REQUESTS": "many"}, "INVOKE_ROLLOUT_MIN_REQUESTS cannot be read"),
         ({"INVOKE_ROLLOUT_STEPS": "10, 20"}, "end at 100"),
         ({"INVOKE_NAMES_ENDPOINT": "9lives"}, "names.endpoint: must be 3 to 32"),
         ({"INVOKE_WORKSPACE": "my-workspace"}, "needs resource_group and subscription"),

@@ -37,6 +37,8 @@ def check(parse: Callable[[list[str]], Mapping[str, Any]], wrong: type[Exception
     known = [name for commands in menu.values() for name in commands]
     try:
         asked = parse(sys.argv)
+    except ValueError as fault:
+        _refuse(f"an option wants a number: {fault}")
     except wrong as fault:
         context = getattr(fault, "context", None)
         _refuse(explain(str(fault), known, getattr(context, "name", None), list(getattr(context, "flags", ()))))
@@ -139,11 +141,15 @@ def guard_start() -> None:
         if issubclass(kind, BrokenPipeError):
             boundary.reader_left()
         about_settings = any(name.startswith(("invoke", "yaml")) for name in (kind.__module__, _raiser(trace)))
+        # Invoke does not say which variable it was reading.
+        blamed = [
+            name for name, value in os.environ.items() if name.startswith("INVOKE_") and repr(value) in str(fault)
+        ]
         if boundary.debugging() or not about_settings:
             usual(kind, fault, trace)
             return
         said = " ".join(str(fault).split())
-        _refuse(f"invoke.yaml or an INVOKE_* variable cannot be read: {said}")
+        _refuse(f"{' or '.join(blamed) or 'a file of settings or an INVOKE_* variable'} cannot be read: {said}")
 
     sys.excepthook = hook
     atexit.register(_write_out)

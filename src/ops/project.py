@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import champion, endpoints, jobs, lineage, live_rows, models, release, scoring, training, workspace
+from ops import champion, endpoints, jobs, lineage, live_rows, models, release, scoring, training, variables, workspace
 from ops.actions import outputs, warning
 from ops.console import ask, say
 from ops.errors import NotFound, Refused, UsageError
@@ -220,8 +220,15 @@ class Project:
 
 
 def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project:
-    """Return the project for Invoke's merged configuration, less the keys that are Invoke's own."""
-    return Project({key: _plain(config[key]) for key in config if key not in own_keys})
+    """Return the project for Invoke's merged configuration, less the keys that are Invoke's own.
+
+    Raises UsageError where Invoke would go on with other settings than were meant: -f names a file that is not there,
+    a variable is misspelled or holds no value of its setting.
+    """
+    if config._runtime_path and not config._runtime_found:
+        raise UsageError(f"{config._runtime_path}: no such file, and the settings to act on were to be in it (-f)")
+    values = {key: _plain(config[key]) for key in config if key not in own_keys}
+    return Project(variables.settings(values, config._runtime, own_keys))
 
 
 def _plain(value: Any) -> Any:

@@ -58,8 +58,23 @@ def to_graph(pipeline: Any, numbers: int, texts: int) -> bytes:
         inputs.append(("texts", StringTensorType([None, texts])))
     with _plain_attributes():
         graph = to_onnx(_dense(pipeline), initial_types=inputs, options={"zipmap": False})
+    _bound(graph)
     content: bytes = graph.SerializeToString()
     return content
+
+
+def _bound(graph: Any) -> None:
+    """Have the graph answer probabilities within 0 and 1: a forest's, summed in float32, may end at 1.0000001."""
+    from onnx import TensorProto, helper
+
+    for node in graph.graph.node:
+        node.output[:] = ["sums" if name == "probabilities" else name for name in node.output]
+        node.input[:] = ["sums" if name == "probabilities" else name for name in node.input]
+    bounds = {"least": 0.0, "most": 1.0}
+    graph.graph.initializer.extend(
+        helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in bounds.items()
+    )
+    graph.graph.node.append(helper.make_node("Clip", ["sums", *bounds], ["probabilities"]))
 
 
 def predict(graph: bytes, features: pd.DataFrame, numbers: int) -> NDArray[np.float64]:

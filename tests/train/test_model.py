@@ -123,6 +123,16 @@ def test_a_forest_converts_and_a_kernel_says_why_it_does_not() -> None:
         convert.to_graph(kernel, 2, 1)
 
 
+def test_a_forest_that_is_certain_answers_no_more_than_1() -> None:
+    """Its graph sums float32 weights of the trees: 50 times a fiftieth is 1.0000001, which no metric takes."""
+    features = features_of(1, 1).fillna(0)
+    target = (features["n0"] > features["n0"].median()).astype(int)
+    forest = model.build("logistic", features, 1).set_params(classifier=RandomForestClassifier(50, random_state=0))
+    graph = convert.to_graph(forest.fit(features, target), 1, 1)
+    found = convert.predict(graph, features, 1)
+    assert (found.min(), found.max()) == (0.0, 1.0)
+
+
 def test_rare_and_too_many_texts_are_not_learned() -> None:
     """A column of thousands of texts costs 200 indicators at most, and a rare text none."""
     texts = [f"c{n % 400}" for n in range(40_000)] + ["rare"]

@@ -1,0 +1,70 @@
+"""INVOKE_* variables: each is a setting's, and says what a file would say.
+
+Invoke reads them too, but takes any word for true, and passes over a name that is no setting's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from ops.errors import UsageError
+from ops.settings import Settings
+
+PREFIX = "INVOKE_"
+# Invoke's own, besides those of its own settings: the file that -f names, and its log.
+_INVOKES = ("RUNTIME_CONFIG", "DEBUG")
+
+
+def settings(
+    values: Mapping[str, Any],
+    over: Mapping[str, Any],
+    own_keys: frozenset[str],
+    environ: Mapping[str, str] = os.environ,
+) -> dict[str, Any]:
+    """Return `values` with each variable's text in the place of its setting, but where `over`, the file of -f, says it.
+
+    Raises UsageError for a variable that is no setting's, and not of Invoke's own (`own_keys`).
+    """
+    paths = dict(_paths(Settings))
+    made = dict(values)
+    for name in sorted(environ):
+        if not name.startswith(PREFIX):
+            continue
+        if name not in paths:
+            _refuse_unknown(name, paths, own_keys)
+        elif not _has(over, paths[name]):
+            section, *keys = paths[name]
+            made[section] = {**(made.get(section) or {}), keys[0]: environ[name]} if keys else environ[name]
+    return made
+
+
+def _paths(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the variable of each setting, and its path in the file."""
+    for name, field in model.model_fields.items():
+        path = (*above, field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _paths(field.annotation, path)
+        else:
+            yield PREFIX + "_".join(path).upper(), path
+
+
+def _has(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    found: Any = values
+    for key in path:
+        if not isinstance(found, Mapping) or key not in found:
+            return False
+        found = found[key]
+    return True
+
+
+def _refuse_unknown(name: str, known: Mapping[str, object], own_keys: frozenset[str]) -> None:
+    rest = name.removeprefix(PREFIX)
+    if rest in _INVOKES or rest.split("_")[0].lower() in own_keys:
+        return
+    close = difflib.get_close_matches(name, list(known), n=1)
+    raise UsageError(f"{name} is no setting's variable: " + (f"did you mean {close[0]}?" if close else "unset it"))
