@@ -113,7 +113,8 @@ def deploy(
 @boundary.exits
 def test_endpoint(c: Context, slot: str = "", json: bool = False) -> Any:
     """Call the endpoint well and badly, and check each answer."""
-    return show.checks(opened(c).test(slot or None))
+    project = opened(c)
+    return show.checks(project.test(project.slot(slot)))
 
 
 @task(
@@ -217,14 +218,16 @@ def studio(c: Context, no_open: bool = False) -> None:
 @boundary.exits
 def trace(c: Context, slot: str = "", json: bool = False) -> Any:
     """Follow a live answer back to model, job, data, commit."""
-    return show.trace(opened(c), slot or None)
+    project = opened(c)
+    return show.trace(project, project.slot(slot))
 
 
 @task(help={"slot": SLOT, "job": "a job's log instead", "lines": "how many, from the end"})
 @boundary.exits
 def logs(c: Context, slot: str = "", job: str = "", lines: int = 40) -> None:
     """Show what a deployment's containers or a job said."""
-    show.logs(opened(c), slot or None, job or None, lines)
+    project = opened(c)
+    show.logs(project, project.slot(slot), job or None, lines)
 
 
 @task(help={"job": "its name", "json": JSON})
@@ -238,7 +241,8 @@ def cancel(c: Context, job: str, json: bool = False) -> Any:
 @boundary.exits
 def score(c: Context, file: str = "", slot: str = "") -> None:
     """Send a request from a file and print the answer."""
-    calls.answer(opened(c), file or None, slot or None)
+    project = opened(c)
+    calls.answer(project, file or None, project.slot(slot))
 
 
 @task(help={"slot": SLOT + "; as routed when not given"})
@@ -248,7 +252,8 @@ def curl(c: Context, slot: str = "") -> None:
 
     The key stays in a variable.
     """
-    calls.curl(opened(c), slot or None)
+    project = opened(c)
+    calls.curl(project, project.slot(slot))
 
 
 @task(help={"file": "where to write it"})

@@ -37,6 +37,7 @@ SLEEPERS = {
 ENVIRONMENT_READERS = {
     "ops/__init__.py": "pydantic's search for plug-ins, which only a variable turns off",
     "ops/actions.py": "what GitHub Actions gives a step: its files, and the run's number",
+    "ops/commandline.py": "the variable that Invoke could not read, which it does not name",
     "ops/console.py": "NO_COLOR, and CI or TERM, which tell that nobody watches",
     "ops/scoring.py": "hands the key to the test's own process",
     "ops/sdk_noise.py": "the SDK's progress bars, which only a variable turns off",

@@ -196,6 +196,8 @@ def test_a_scoring_script_that_fails_in_init(house: House) -> None:
         ("blue", 100, "Succeeded"),
         ("green", 0, "Failed"),
     ]
+    assert "mend green (inv logs --slot green), then inv deploy" in seen["next"]
+    assert "green did not come up" in refused(house.inv("rollout"), 1)
     script.write_text(before + "\n# mended\n")
     assert "green: passed all" in ok(house.inv("deploy"))
 
@@ -213,7 +215,8 @@ def test_a_scoring_script_that_fails_in_run(house: House) -> None:
 
 def test_a_colour_that_does_not_exist(house: House) -> None:
     """Exit 2 for a colour that cannot be, 1 for one that is not there."""
-    assert "not a slot" in refused(house.inv("deploy", "--slot", "red"), 2)
+    for words in (["deploy"], ["logs"], ["score"], ["curl"], ["trace"], ["test-endpoint"]):
+        assert "not a slot" in refused(house.inv(*words, "--slot", "red"), 2)
     assert "no version 77" in refused(house.inv("deploy", "--version", "77"), 1)
     assert "there is no job nobody" in refused(house.inv("logs", "--job", "nobody"), 1)
 

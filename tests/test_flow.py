@@ -249,8 +249,10 @@ def test_a_deployment_that_was_rolled_back_is_not_rolled_out_again_by_itself(hou
 
 
 def test_rows_21_22_23_rollout_to_the_end(house: House, project: Project, clients: replay.Replay) -> None:
-    """FLOW 22: each step is judged by probes; then green has everything."""
-    said = ok(house.inv("rollout", "--force"))
+    """FLOW 22: each step is judged by probes; then green has everything. Forced once, it goes on without."""
+    said = ok(house.inv("rollout", "--force", "--step", "10"))
+    assert not any(slot["rolled_back"] for slot in status(house)["slots"])
+    said += ok(house.inv("rollout"))
     for step in (10, 25, 50):
         assert f"traffic: blue {100 - step} %, green {step} %" in said
     assert "rollout complete: green has all the traffic" in said

@@ -104,6 +104,8 @@ def _foreign(fault: BaseException) -> str:
         said = str(getattr(fault, "message", "") or fault).strip().split("\n")[0]
         if kind.__name__ in _UNREACHABLE:
             return f"the workspace cannot be reached: {said}; inv doctor, or your network, says more"
+        if kind.__name__ == "ClientAuthenticationError":
+            return f"this sign-in was not taken: {said}; az login, or inv doctor, mends it"
         return f"the workspace answered: {said or kind.__name__}"
     if isinstance(fault, OSError):
         return f"{fault.strerror or fault}: {fault.filename or ''}".rstrip(": ")

@@ -26,8 +26,8 @@ def answer(project: Project, file: str | None, slot: str | None) -> None:
 def curl(project: Project, slot: str | None) -> None:
     """Print a cURL command, and on standard error how to set its key, so that `eval "$(inv curl)"` calls it."""
     found = endpoints.get(project.client, project.endpoint)
-    print(f'# eval "$(inv key --export)" sets {scoring.KEY_VARIABLE}', file=sys.stderr)
-    print(scoring.curl(str(found.scoring_uri), project.settings.data.sample, slot))
+    print(f'# eval "$({project.command} key --export)" sets {scoring.KEY_VARIABLE}', file=sys.stderr)
+    print(scoring.curl(str(found.scoring_uri), project.sample, slot))
 
 
 def postman(project: Project, file: str) -> None:

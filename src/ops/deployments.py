@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SLOTS = ("blue", "green")
 CONTAINERS = ("inference-server", "storage-initializer")
-SUCCEEDED = "Succeeded"
+SUCCEEDED, FAILED = "Succeeded", "Failed"
 _LOG_LINES = 200
 _SHOWN_LINES = 12
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?:: .*)?$", re.MULTILINE)
@@ -110,7 +110,7 @@ def create(
 
     other(slot)  # a colour, or UsageError
     previous = listed(client, release.endpoint).get(slot)
-    if previous is not None and state(previous) == "Failed":
+    if previous is not None and state(previous) == FAILED:
         say(f"{slot}: deleting the deployment that failed")
         delete(client, release.endpoint, slot, deadline_seconds=deadline_seconds)
     deployment: Any = load_online_deployment(release.file)

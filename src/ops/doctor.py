@@ -188,9 +188,11 @@ def _endpoint(project: Project) -> Finding:
     if there is None:
         return Finding("endpoint", OK, f"{name}: not yet; inv deploy creates it, if the name is free in its region")
     failed = [
-        slot for slot, found in deployments.listed(project.client, name).items() if deployments.state(found) == "Failed"
+        slot
+        for slot, found in deployments.listed(project.client, name).items()
+        if deployments.state(found) == deployments.FAILED
     ]
-    if deployments.state(there) == "Failed":
+    if deployments.state(there) == deployments.FAILED:
         return Finding(
             "endpoint", WRONG, f"{name}: Failed", _placed(project, f"az ml online-endpoint delete --name {name}")
         )

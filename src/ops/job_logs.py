@@ -61,7 +61,8 @@ def _tail(details: Any, lines: int) -> str:
     except requests.RequestException as fault:
         # Not its text: that has the address, with which anybody could read the log.
         raise Unreachable(f"the job's log cannot be read now: {type(fault).__name__}; try again") from None
-    return "\n".join(answer.text.splitlines()[-lines:])
+    # Its own guess would be Latin-1, for want of a word on it.
+    return "\n".join(answer.content.decode(errors="replace").splitlines()[-lines:])
 
 
 def _details(client: MLClient, name: str) -> Any:

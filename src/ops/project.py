@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import champion, endpoints, jobs, lineage, live_rows, models, release, scoring, training, variables, workspace
+from ops import (
+    champion,
+    deployments,
+    endpoints,
+    jobs,
+    lineage,
+    live_rows,
+    models,
+    release,
+    scoring,
+    training,
+    variables,
+    workspace,
+)
 from ops.actions import outputs, warning
 from ops.console import ask, say
 from ops.errors import NotFound, Refused, UsageError
@@ -28,11 +42,15 @@ _LIVE_ROWS = 20_000  # drawn for probes and replay; some tens of MB
 class Project:
     """Settings, client and plans, each made when first asked for."""
 
-    def __init__(self, values: Mapping[str, Any], root: Path = ROOT) -> None:
-        """Check `values`, the mapping of invoke.yaml with its overrides; UsageError says what is wrong with it."""
+    def __init__(self, values: Mapping[str, Any], root: Path = ROOT, command: str = "inv") -> None:
+        """Check `values`, the mapping of invoke.yaml with its overrides; UsageError says what is wrong with it.
+
+        `command` is what a shell must be told to have the same settings again.
+        """
         from ops import settings
 
         self.root = root
+        self.command = command
         self.settings: Settings = settings.load(values).rooted(root)
         self.sample = root / self.settings.data.sample
         self._signatures: dict[str, Any] = {}
@@ -131,6 +149,8 @@ class Project:
 
     def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> dict[str, Any]:
         """Deploy a version (the newest when none is named) to the idle colour, test it, say what came of it."""
+        if slot is not None:
+            deployments.other(slot)
         model = self.newest_model(version, register=not dry_run)
         decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
         where = {"slot": decision.slot, "model_version": model.version, "scoring_uri": self.scoring_uri()}
@@ -163,6 +183,16 @@ class Project:
         status = jobs.status(self.client.jobs.get(job))
         say(f"job {job}: {status}")
         return {"job": job, "status": status}
+
+    def slot(self, name: str) -> str | None:
+        """Return the name of a colour that is deployed, and None for ""; NotFound or UsageError for another name."""
+        if not name:
+            return None
+        deployments.other(name)
+        there = sorted(deployments.listed(self.client, self.endpoint))
+        if name not in there:
+            raise NotFound(f"endpoint {self.endpoint} has no deployment {name}: it has {', '.join(there) or 'none'}")
+        return name
 
     def scoring_uri(self) -> str:
         """Return the scoring address, "" before there is an endpoint."""
@@ -228,7 +258,8 @@ def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project
     if config._runtime_path and not config._runtime_found:
         raise UsageError(f"{config._runtime_path}: no such file, and the settings to act on were to be in it (-f)")
     values = {key: _plain(config[key]) for key in config if key not in own_keys}
-    return Project(variables.settings(values, config._runtime, own_keys))
+    command = f"inv -f {shlex.quote(str(config._runtime_path))}" if config._runtime_path else "inv"
+    return Project(variables.settings(values, config._runtime, own_keys), command=command)
 
 
 def _plain(value: Any) -> Any:

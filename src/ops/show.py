@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import actions, console, deployments, glance, job_logs, jobs, lineage, models, page, scoring, wait
 from ops import status as state
-from ops.errors import NotFound, OpsError
+from ops.errors import NotFound, OpsError, UsageError
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
@@ -230,6 +230,8 @@ def _report_of(project: Project, job: Mapping[str, Any]) -> str | None:
 
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:
     """Print the end of a deployment's or a job's log."""
+    if lines < 1:
+        raise UsageError("--lines wants a number from 1 on")
     if job_name:
         jobs.get(project.client, job_name)
         said = job_logs.end(project.client, job_name, lines)

@@ -68,8 +68,9 @@ def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
     if len(serving) > 1 or (state["rollout"] and state["rollout"]["step"] == 100):
         return "inv rollout to go on, or inv rollback"
     latest = f"{state['model']['name']}:{state['model']['latest']}"
-    if newest and newest["rolled_back"]:
-        return f"mend {newest['slot']} (inv logs --slot {newest['slot']}), then inv deploy"
+    if newest and (newest["rolled_back"] or newest["state"] == deployments.FAILED):
+        mend = f"mend {newest['slot']} (inv logs --slot {newest['slot']}), then inv deploy"
+        return mend + ("; or inv rollout --force, as it is" if newest["rolled_back"] else "")
     if newest and not newest["traffic"]:
         return f"inv rollout takes {newest['slot']} live"
     if len(slots) > 1:

@@ -34,11 +34,14 @@ class Hold:
         self._written = 0.0
         self._held = False
 
-    def take(self, found: OnlineEndpoint, *, force: bool) -> None:
-        """Take the lease, seen on `found`; Refused while another operator may still be at work, unless forced."""
+    def take(self, found: OnlineEndpoint, tags: Mapping[str, str], *, force: bool) -> None:
+        """Take the lease, seen on `found`, and write the tags with it.
+
+        Refused while another operator may still be at work, unless forced.
+        """
         lease.check(lease.read((found.tags or {}).get(lineage.LEASE)), self._lease, force=force)
         for left in reversed(range(_FORCED_TRIES if force else 1)):
-            split = traffic.tag(self._client, self._endpoint, self._with_lease({}), deadline_seconds=self._deadline)
+            split = traffic.tag(self._client, self._endpoint, self._with_lease(tags), deadline_seconds=self._deadline)
             self._held = True
             try:
                 self.check()

@@ -109,7 +109,9 @@ class Rollout:
             self._kept = Ledger.start(now.identity, self._plan.policy)
         if self._kept.is_new and self._history is not None:
             self._kept = Ledger.start(now.identity, self._plan.policy, self._history(now))
-        self._hold.take(endpoint, force=force)
+        # Whoever forces it has seen the mark: to go on later needs no force again.
+        lifted = {lineage.ROLLED_BACK: ""} if force and was_rolled_back(endpoint, now.identity) else {}
+        self._hold.take(endpoint, lifted, force=force)
         try:
             self._watch.begin(now, self._kept)
             if now.share == 0:
@@ -226,9 +228,13 @@ def left_to_do(now: Position, tags: Mapping[str, str], plan: Plan) -> list[int]:
 
 
 def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:
-    """Return the endpoint, and where its rollout stands."""
+    """Return the endpoint, and where its rollout stands; Refused for a new deployment that did not come up."""
     endpoint = endpoints.get(client, name)
-    return endpoint, position(deployments.listed(client, name), traffic.of(endpoint))
+    there = deployments.listed(client, name)
+    now = position(there, traffic.of(endpoint))
+    if now.share == 0 and deployments.state(there[now.new]) == deployments.FAILED:
+        raise Refused(f"{now.new} did not come up: inv logs --slot {now.new} says why; mend it, then inv deploy")
+    return endpoint, now
 
 
 def explain(now: Position, verdict: Verdict) -> str:
