@@ -57,15 +57,17 @@ def test_both_shapes_give_the_same_batch() -> None:
 
 @given(st.permutations(range(len(NAMES))), st.permutations(range(len(NAMES))))
 def test_the_order_of_columns_does_not_matter(first: list[int], second: list[int]) -> None:
-    """In either shape, and from one row to the next."""
-    shuffled = table([GOOD[place] for place in first], columns=[NAMES[place] for place in first])
-    objects = records(*({NAMES[place]: GOOD[place] for place in order} for order in (first, second)))
+    """In either shape, and from one row to the next: every row is there, in its place."""
+    rows = (GOOD, ["c", "d", 2, 3.5, False])
+    shuffled = table(*([row[place] for place in first] for row in rows), columns=[NAMES[place] for place in first])
+    orders = zip(rows, (first, second), strict=True)
+    objects = records(*({NAMES[place]: row[place] for place in order} for row, order in orders))
     for body in (shuffled, objects):
         batch = reader().read(body)
         assert batch.texts is not None
-        assert batch.texts[-1].tolist() == ["a", "b"]
+        assert batch.texts.tolist() == [["a", "b"], ["c", "d"]]
         assert batch.numbers is not None
-        assert batch.numbers[-1].tolist() == [1, 2.5, 1]
+        assert batch.numbers.tolist() == [[1, 2.5, 1], [2, 3.5, 0]]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dataset import Dataset, category_floor, matching, prepare
 from errors import DataError, TargetError
@@ -38,6 +36,7 @@ def prepared(tmp_path: Path, frame: pd.DataFrame, positive: str = "1", **changed
         ({"drop": ["gone"]}, DataError, "dropped column 'gone' is not in"),
         ({"time_column": "when"}, DataError, "time column 'when' is not in"),
         ({"drop": ["target"]}, TargetError, "cannot be dropped"),
+        ({"time_column": "target"}, TargetError, "cannot be dropped or be the time column too"),
         ({"drop": ["n"]}, DataError, "no column is left"),
         ({"positive": "maybe"}, TargetError, "is never 'maybe'; it takes 0, 1"),
         ({"positive": "7"}, TargetError, "is never '7'; it takes 0, 1"),
@@ -56,8 +55,10 @@ def test_settings_that_do_not_fit_the_data_are_named(
     [
         ({"target": 1}, TargetError, "is '1' in every row"),
         ({"target": [1] * 3 + [0] * 97}, TargetError, "a class has 3 rows only"),
+        ({"target": [1] * 97 + [0] * 3}, TargetError, "a class has 3 rows only"),
         ({"m": np.nan}, DataError, "column 'm' is missing in every row: drop it by name"),
         ({"m": np.inf}, DataError, "column 'm' is missing in every row: drop it by name"),
+        ({"m": -np.inf}, DataError, "column 'm' is missing in every row: drop it by name"),
         ({"id": [f"a{n}" for n in range(100)]}, DataError, "column 'id' has another text in nearly every row"),
     ],
 )
@@ -177,6 +178,23 @@ def test_another_folder_is_shaped_by_the_first(tmp_path: Path) -> None:
     assert target.tolist() == data.target.tolist()
 
 
+def test_rows_of_another_folder_without_a_target_are_left_out(tmp_path: Path) -> None:
+    """As negative ones they would make the holdout's measures better or worse than they are."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    data = prepared(tmp_path / "a", frame_of())
+    other = frame_of()
+    other["target"] = other["target"].where(other.index < 90)
+    features, target = matching(rows_of(tmp_path / "b", other), data, "target", "1")
+    assert (len(features), len(target), target.sum()) == (90, 90, 45)
+
+
+def test_as_few_rows_as_are_needed_are_enough(tmp_path: Path) -> None:
+    """Fifty, and ten of a class."""
+    frame = frame_of().head(50).assign(target=[1] * 10 + [0] * 40)
+    assert len(prepared(tmp_path, frame).target) == 50
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [({"m": 1}, "column 'n' of the training data is missing"), ({"n": "x"}, "column 'n' is text")],
@@ -192,7 +210,7 @@ def test_a_holdout_of_another_shape_is_refused(tmp_path: Path, columns: dict[str
         matching(rows_of(tmp_path / "b", frame), data, "target", "1")
 
 
-@given(st.integers(0, 10**9))
-def test_the_category_floor_is_one_percent_within_bounds(rows: int) -> None:
+@pytest.mark.parametrize(("rows", "floor"), [(0, 2), (100, 2), (299, 2), (300, 3), (500, 5), (1000, 10), (10**6, 10)])
+def test_the_category_floor_is_one_percent_within_bounds(rows: int, floor: int) -> None:
     """At least two, at most ten rows must hold a text before it is learned."""
-    assert 2 <= category_floor(rows) <= 10
+    assert category_floor(rows) == floor

@@ -30,6 +30,21 @@ def test_the_share_as_forecast_has_its_known_losses() -> None:
     assert measured["brier"] == pytest.approx(0.1875)
     assert measured["log_loss"] == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))
     assert measured["auc"] == pytest.approx(0.5)
+    assert measured["positive_share"] == 0.25
+
+
+def test_ranks_have_their_known_measures() -> None:
+    """Two positives at the first and the third place of four: AUC 3/4, average precision (1 + 2/3) / 2."""
+    measured = measure(np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1]))
+    assert measured["auc"] == pytest.approx(3 / 4)
+    assert measured["average_precision"] == pytest.approx(5 / 6)
+
+
+def test_the_error_of_calibration_weighs_each_group_by_its_rows() -> None:
+    """Eleven rows make ten groups, the first of two: off by 0.2 on two rows of eleven, and right on the others."""
+    measured = measure(np.array([0, 0] + [1] * 9), np.array([0.2, 0.2] + [1.0] * 9))
+    assert [rows for _, _, rows in measured["calibration"]] == [2] + [1] * 9
+    assert measured["calibration_error"] == pytest.approx(2 * 0.2 / 11)
 
 
 @given(forecasts)
