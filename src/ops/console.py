@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
 _WHOLE = frozenset({"model", "job", "name", "slot", "ended", "registered"})  # columns of words that are not folded
+_FOLDED = 16  # letters in which a text that is folded can be read
 
 
 def watched() -> bool:
@@ -67,17 +68,28 @@ def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
 
 
 def show_rows(title: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Print a table with a column for each key of the first row."""
+    """Print a table with a column for each key of the first row; where it would be too narrow to read, row by row."""
     from rich import box
     from rich.table import Table
 
+    cells = [{name: _text(value) for name, value in row.items()} for row in rows]
+    if _needs(cells) > screen().width:
+        for number, row in enumerate(cells):
+            show_pairs(title if number == 0 else " ", row)
+        return
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0] if rows else ():
         numeric = all(isinstance(row[name], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=name in _WHOLE)
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+    for row in cells:
+        table.add_row(*row.values())
     show(table)
+
+
+def _needs(rows: Sequence[Mapping[str, str]]) -> int:
+    """Return how many columns of a terminal a table needs so that what is folded in it can still be read."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in (rows[0] if rows else ())}
+    return sum(2 + (width if name in _WHOLE else min(width, _FOLDED)) for name, width in widths.items())
 
 
 def screen() -> Console:

@@ -21,15 +21,16 @@ _GOOD, _BAD, _DIM, _BOLD, _NEXT = "green", "bold red", "dim", "bold", "bold cyan
 _STYLES = {"blue": "bright_blue", "green": "green"}  # a colour is shown in its colour
 _SHOWN_JOBS = 3
 _PERCENT = 2  # the column of the share
+_WIDE = 72  # columns of a terminal, from which there is room for a bar and an age
 _ALONE = {"running": "stopped, nobody is at it", "paused": "paused"}  # a rollout that no one holds
 _STATES = {"Succeeded": "up"}  # Azure's word says how the last operation went
 
 
-def drawn(seen: Mapping[str, Any], now: datetime) -> Group:
-    """Return everything at a glance, to be printed; times are shown by their distance from `now`."""
+def drawn(seen: Mapping[str, Any], now: datetime, width: int = 80) -> Group:
+    """Return everything at a glance, for so many columns of a terminal; times are distances from `now`."""
     from rich.console import Group
 
-    return Group(_title(seen), "", _slots(seen["slots"], now), "", _rest(seen, now))
+    return Group(_title(seen), "", _slots(seen["slots"], now, wide=width >= _WIDE), "", _rest(seen, now))
 
 
 def ago(moment: str | None, now: datetime) -> str:
@@ -61,7 +62,7 @@ def _title(seen: Mapping[str, Any]) -> Text:
     )
 
 
-def _slots(slots: Sequence[Mapping[str, Any]], now: datetime) -> Table | str:
+def _slots(slots: Sequence[Mapping[str, Any]], now: datetime, *, wide: bool) -> Table | str:
     if not slots:
         return "  no deployments"
     from rich.table import Table
@@ -76,11 +77,11 @@ def _slots(slots: Sequence[Mapping[str, Any]], now: datetime) -> Table | str:
         health = "rolled back" if slot["rolled_back"] else _STATES.get(slot["state"], slot["state"])
         table.add_row(
             Text(f"  {slot['slot']}", style=style),
-            Text(bar(slot["traffic"]), style=style),
+            Text(bar(slot["traffic"]) if wide else "", style=style),
             f"{slot['traffic']} %",
             slot["model"],
             Text(health, style=_GOOD if good else _BAD),
-            Text(ago(slot["deployed_at"], now), style=_DIM),
+            Text(ago(slot["deployed_at"], now) if wide else "", style=_DIM),
             f"and {slot['mirror']} % of copies" if slot["mirror"] else "",
         )
     return table

@@ -124,7 +124,7 @@ def _drift(project: Project) -> dict[str, Any]:
 
 
 def _glance(seen: Mapping[str, Any]) -> Group:
-    return glance.drawn(seen, datetime.now(UTC))
+    return glance.drawn(seen, datetime.now(UTC), console.screen().width)
 
 
 def _status(seen: Mapping[str, Any]) -> None:

@@ -37,3 +37,21 @@ def test_a_runner_is_nobody_who_watches(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("CI")
     monkeypatch.setenv("TERM", "dumb")
     assert not console.watched()
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(160, 6), (80, 16), (40, 16)])
+def test_a_table_that_would_be_too_narrow_to_read_is_shown_row_by_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
+) -> None:
+    """No value is cut or lost, and no word of it is folded letter by letter."""
+    from rich.console import Console
+
+    monkeypatch.setattr(console, "screen", lambda: Console(width=columns, force_terminal=False, color_system=None))
+    row = {
+        "model": "flight-delays:12", "registered": "2 min ago", "slot": "green", "auc": "0.6975",
+        "learned from": "244,737 rows to 2013-09-30", "job": "calm_plum_n4pq8x", "commit": "79694e4b+",
+    }  # fmt: skip
+    console.show_rows("models", [row, row])
+    said = capsys.readouterr().out
+    assert len(said.rstrip().splitlines()) == lines
+    assert all(said.count(value) == 2 for value in row.values())

@@ -35,7 +35,7 @@ SEEN: dict[str, Any] = {
 def lines(seen: dict[str, Any], width: int = 100) -> list[str]:
     console = Console(width=width, color_system=None, highlight=False, markup=False)
     with console.capture() as text:
-        console.print(glance.drawn(seen, NOW))
+        console.print(glance.drawn(seen, NOW, width))
     return [line.rstrip() for line in text.get().splitlines()]
 
 
@@ -52,6 +52,13 @@ def test_everything_is_on_one_screen() -> None:
     assert "temp 0.90: retrain; dewp 0.15: worth a look" in told["drift"]
     assert told["next"].endswith("inv rollout to go on, or inv rollback")
     assert len(seen) <= 24
+
+
+def test_on_a_narrow_terminal_a_colour_keeps_its_share_and_its_state() -> None:
+    """The bar and the age go first."""
+    blue, green = (line.split() for line in lines(SEEN, width=48) if line.startswith(("  blue", "  green")))
+    assert blue == ["blue", "25", "%", "flights:2", "up"]
+    assert {"green", "75", "Failed"} <= set(green)
 
 
 def test_before_anything_is_there() -> None:
