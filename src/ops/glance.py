@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _GOOD, _BAD, _DIM, _BOLD, _NEXT = "green", "bold red", "dim", "bold", "bold cyan"
 _STYLES = {"blue": "bright_blue", "green": "green"}  # a colour is shown in its colour
 _SHOWN_JOBS = 3
-_PERCENT = 2  # the column of the share
+_PERCENT, _COPIES = 2, 6  # the columns of the share and of the mirror's
 _WIDE = 72  # columns of a terminal, from which there is room for a bar and an age
 _ALONE = {"running": "stopped, nobody is at it", "paused": "paused"}  # a rollout that no one holds
 _STATES = {"Succeeded": "up"}  # Azure's word says how the last operation went
@@ -70,7 +70,7 @@ def _slots(slots: Sequence[Mapping[str, Any]], now: datetime, *, wide: bool) -> 
 
     table = Table.grid(padding=(0, 2))
     for column in range(7):
-        table.add_column(justify="right" if column == _PERCENT else "left", no_wrap=True)
+        table.add_column(justify="right" if column == _PERCENT else "left", no_wrap=column != _COPIES)
     for slot in slots:
         style = _STYLES.get(slot["slot"], "")
         good = slot["state"] == "Succeeded" and not slot["rolled_back"]

@@ -36,7 +36,8 @@ def last_words(client: MLClient, name: str) -> str:
     try:
         details = _details(client, name)
         words.append(_error(details))
-        words.append(_tail(details, _LOG_LINES))
+        said = _tail(details, _LOG_LINES)
+        words.append("" if said in words[0] else said)
     except (AzureError, OpsError):
         words.append(f"(what it said cannot be read now: inv logs --job {name})")
     return "\n".join(each for each in words if each)

@@ -84,9 +84,13 @@ def _parse(name: str, text: bytes, types: dict[str, str] | None = None) -> pd.Da
             warnings.simplefilter("error", pd.errors.ParserWarning)
             header = pd.read_csv(io.BytesIO(text), header=None, nrows=1, dtype=str, encoding="utf-8-sig")
             frame = pd.read_csv(io.BytesIO(text), dtype=types, index_col=False, low_memory=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: is not UTF-8 text: {error}") from error
     except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(f"{name}: is not a CSV file with a header: {str(error).strip()}") from error
     names = header.iloc[0]
+    if len(names) == 1 and ";" in str(names[0]):
+        raise DataError(f"{name}: has one column, {names[0]!r}: its cells must have commas between them")
     if names.isna().any():
         raise DataError(f"{name}: column {int(np.argmax(names.isna())) + 1} has no name")
     if names.duplicated().any():

@@ -58,6 +58,7 @@ def test_the_fingerprint_is_of_the_rows_not_of_the_packing(tmp_path: Path) -> No
         ({"a": 'x\n"1\n'}, "a.csv: is not a CSV file"),
         ({"a": "x,x\n1,2\n"}, "column 'x' occurs twice"),
         ({"a": "x,\n1,2\n"}, "column 2 has no name"),
+        ({"a": "x;y\n1;2\n"}, "a.csv: has one column, 'x;y': its cells must have commas between them"),
         ({"a": "x,y\n1,2\n", "b": "x\n1\n"}, "b.csv: its columns differ from those of a.csv: it lacks y"),
         ({"a": "x\n1\n", "b": "x,z\n1,1\n"}, "it has z too"),
     ],
@@ -74,6 +75,13 @@ def test_an_absent_folder_is_named(tmp_path: Path) -> None:
     """A folder that is not there is not an empty one."""
     with pytest.raises(DataError, match="no such folder"):
         read_folder(tmp_path / "nowhere")
+
+
+def test_a_text_of_another_encoding_is_named(tmp_path: Path) -> None:
+    """As a spreadsheet may save it: the file, and what it should be."""
+    (tmp_path / "a.csv").write_bytes("x,y\nM\u00fcnchen,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"a\.csv: is not UTF-8 text"):
+        read_folder(tmp_path)
 
 
 def test_a_broken_archive_is_named(tmp_path: Path) -> None:
