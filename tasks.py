@@ -131,7 +131,7 @@ def shift(
 ) -> Any:
     """Give a colour a share of the traffic: --green 25."""
     project = opened(c)
-    slot, percent = slot_and_percent(green, blue)
+    slot, percent = moves.asked(green, blue)
     return show.split(project.shift(slot, percent, mirror=mirror))
 
 
@@ -345,4 +345,5 @@ commandline.check(
 
 # Down here, since the menu needs none of it, and asking for it should take no longer than Invoke does.
 from ops import calls, console, local_workspace, show, training
-from ops.project import Project, open_project, slot_and_percent
+from ops.project import Project, open_project
+from ops.rollout import moves

@@ -235,9 +235,10 @@ def test_a_deploy_waits_for_the_end_of_a_rollout(house: House) -> None:
 
 
 def test_row_24_rollback_by_hand(house: House, project: Project, clients: replay.Replay) -> None:
-    """All traffic is on the old colour again, read back."""
+    """All traffic is on the old colour again, read back, and the model's history says so."""
     assert told(house.inv("rollback", "--json"))["traffic"] == {"blue": 100}
     assert split(project) == {"blue": 100}
+    assert "%: by hand" in ok(house.inv("history"))
 
 
 def test_a_deployment_that_was_rolled_back_is_not_rolled_out_again_by_itself(house: House) -> None:

@@ -151,6 +151,7 @@ class Project:
         """Deploy a version (the newest when none is named) to the idle colour, test it, say what came of it."""
         if slot is not None:
             deployments.other(slot)
+        scoring.read_request(self.sample)  # which its test sends, minutes from now
         model = self.newest_model(version, register=not dry_run)
         decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
         where = {"slot": decision.slot, "model_version": model.version, "scoring_uri": self.scoring_uri()}
@@ -264,12 +265,3 @@ def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project
 
 def _plain(value: Any) -> Any:
     return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value
-
-
-def slot_and_percent(green: str | None, blue: str | None) -> tuple[str, int]:
-    """Return which colour gets how much; UsageError unless exactly one is given."""
-    given = {slot: text for slot, text in (("green", green), ("blue", blue)) if text is not None}
-    if len(given) != 1:
-        raise UsageError("give --green N or --blue N: the other colour gets the rest")
-    [(slot, text)] = given.items()
-    return slot, moves.percentage(text, f"--{slot}")

@@ -34,6 +34,7 @@ def job(project: Project, done: Job) -> dict[str, Any]:
         "rows": metrics.get("rows"),
         "algorithm": metrics.get("model"),
         "served": metrics.get("served"),
+        **({"since": reason} if (reason := (metrics.get("parity") or {}).get("reason")) else {}),
         **{key: value for key, value in measured.items() if isinstance(value, float)},
     }
     console.show_pairs(f"metrics on {rows}", shown)

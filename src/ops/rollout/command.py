@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ops import actions, console, deployments, endpoints, models, page, traffic, wait, workspace
-from ops.errors import OpsError, UsageError
+from ops import actions, console, deployments, endpoints, page, traffic, wait, workspace
+from ops.errors import UsageError
 from ops.evidence import Counts, Times
 from ops.rollout import history, ledger, machine, moves, report, watch
 from ops.rollout.ledger import Ledger
@@ -194,7 +194,7 @@ def _keep(project: Project, plan: machine.Plan, record: Record, now: Position, m
         console.say(f"report: {made.relative_to(project.root)}")
     with _hiding_nothing():
         _publish(record, model, seconds)
-    _remember(project, model, f"{now.new}, {seconds:g} s: {record.outcome}")
+    moves.remember(project.client, model, f"{now.new}, {seconds:g} s: {record.outcome}", console.say)
 
 
 @contextmanager
@@ -213,14 +213,3 @@ def _publish(record: Record, model: str, seconds: float) -> None:
     rows = [{"metric": metric, **report.cells(found)} for metric, found in evidence.items()]
     actions.summary_rows("evidence", rows)
     actions.outputs({"verdict": record.word, "model": model})
-
-
-def _remember(project: Project, model: str, outcome: str) -> None:
-    """Tag the model with the outcome; a workspace that does not answer now must not hide why the rollout ended."""
-    from azure.core.exceptions import AzureError
-
-    name, _, version = model.partition(":")
-    try:
-        models.remember(project.client, name, version, outcome)
-    except (AzureError, OpsError) as fault:
-        console.say(f"inv history will not show this outcome: {' '.join(str(fault).split())[:200]}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ops import deployments, endpoints, lineage, traffic, wait
-from ops.errors import NotFound, Refused, UsageError
+from ops import deployments, endpoints, lineage, models, traffic, wait
+from ops.errors import NotFound, OpsError, Refused, UsageError
 from ops.rollout import lease, ledger
 from ops.rollout.position import Position, position, was_rolled_back
 
@@ -47,17 +47,33 @@ def back(
     With `unfinished` only a rollout that broke off is undone; one that was paused, or has ended, stays as it is.
     """
 
-    def look() -> tuple[OnlineEndpoint, Position]:
-        endpoint = endpoints.get(client, name)
-        return endpoint, position(deployments.listed(client, name), traffic.of(endpoint))
+    def look() -> tuple[OnlineEndpoint, Position, str]:
+        endpoint, there = endpoints.get(client, name), deployments.listed(client, name)
+        now = position(there, traffic.of(endpoint))
+        return endpoint, now, deployments.model_of(there[now.new])
 
-    endpoint, now = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
+    endpoint, now, model = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
     if unfinished:
         there = ledger.under_way(endpoint.tags or {}, now.identity)
         if there is None or there["status"] != ledger.RUNNING or not now.share:
             say("no rollout has broken off: the traffic stays as it is")
             return traffic.of(endpoint)
-    return put_back(client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say)
+    split = put_back(
+        client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say
+    )
+    remember(client, model, f"{now.new}: rolled back at {now.share} %: {reason}", say)
+    return split
+
+
+def remember(client: MLClient, model: str, outcome: str, say: Say) -> None:
+    """Tag the model with what became of it; a workspace that does not answer now must not hide that."""
+    from azure.core.exceptions import AzureError
+
+    name, _, version = model.partition(":")
+    try:
+        models.remember(client, name, version, outcome)
+    except (AzureError, OpsError) as fault:
+        say(f"inv history will not show this outcome: {' '.join(str(fault).split())[:200]}")
 
 
 def put_back(
@@ -143,3 +159,12 @@ def percentage(text: str, option: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 100:
         raise UsageError(f"{option} {text}: give a whole number from 0 to 100")
     return int(text)
+
+
+def asked(green: str | None, blue: str | None) -> tuple[str, int]:
+    """Return which colour gets how much; UsageError unless exactly one is given."""
+    given = {slot: text for slot, text in (("green", green), ("blue", blue)) if text is not None}
+    if len(given) != 1:
+        raise UsageError("give --green N or --blue N: the other colour gets the rest")
+    [(slot, text)] = given.items()
+    return slot, percentage(text, f"--{slot}")

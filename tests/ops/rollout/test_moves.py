@@ -39,6 +39,7 @@ class Resource:
     tags: dict[str, str] = field(default_factory=dict)
     traffic: dict[str, int] = field(default_factory=dict)
     mirror_traffic: dict[str, int] = field(default_factory=dict)
+    model: str = ""
 
 
 class Workspace:
