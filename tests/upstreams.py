@@ -121,6 +121,7 @@ class Client:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        assert len(headers) == len(lines), "a header stands twice"
         body = await self.reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
             self.close()

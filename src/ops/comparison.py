@@ -34,7 +34,11 @@ class Forecast:
         if header != "outcome,probability":
             raise ValueError(f"not a forecast: it begins with {header!r}")
         pairs = [row.split(",") for row in rows]
-        return Forecast(tuple(int(outcome) for outcome, _ in pairs), tuple(float(chance) for _, chance in pairs))
+        made = Forecast(tuple(int(outcome) for outcome, _ in pairs), tuple(float(chance) for _, chance in pairs))
+        odd = next((chance for chance in made.probabilities if not 0 <= chance <= 1), None)
+        if odd is not None:
+            raise ValueError(f"not a forecast: {odd} is no probability")
+        return made
 
     def losses(self, metric: Metric) -> list[float]:
         """Return the loss of each row: smaller is better."""

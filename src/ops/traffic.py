@@ -82,7 +82,7 @@ def _shares(given: Mapping[str, object] | None) -> dict[str, int]:
 
 def check(live: Mapping[str, int], mirror: Mapping[str, int]) -> None:
     """Refuse what Azure would refuse, and what the SDK would let through (it sends a sum of 120)."""
-    for slot, share in {**live, **mirror}.items():
+    for slot, share in (*live.items(), *mirror.items()):
         if isinstance(share, bool) or not isinstance(share, int) or not 0 <= share <= 100:
             raise UsageError(f"{slot}: {share} is not a percentage: give a whole number from 0 to 100")
     if sum(live.values()) not in (0, 100):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from math import log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.comparison import Forecast, compare
+from ops.comparison import Forecast, Metric, compare
 
 
 def forecast(chance: random.Random, rows: int, noise: float) -> Forecast:
@@ -18,6 +19,20 @@ def forecast(chance: random.Random, rows: int, noise: float) -> Forecast:
     outcomes = tuple(int(true.random() < rate) for rate in rates)
     seen = (min(max(rate + chance.gauss(0, noise), 0.01), 0.99) for rate in rates)
     return Forecast(outcomes, tuple(seen))
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("log_loss", [-log(0.8), -log(0.7)]), ("brier", [0.2**2, 0.3**2])])
+def test_a_loss_is_that_of_the_outcome_that_came(metric: Metric, expected: list[float]) -> None:
+    """Row by row: a positive by its chance, a negative by the chance of the contrary."""
+    assert Forecast((1, 0), (0.8, 0.3)).losses(metric) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier"])
+@pytest.mark.parametrize(("outcome", "right", "wrong"), [(0, 0.01, 0.99), (1, 0.99, 0.01)])
+def test_who_is_sure_and_wrong_loses_more(metric: Metric, outcome: int, right: float, wrong: float) -> None:
+    """Than who is sure and right, of a negative as of a positive."""
+    lost = Forecast((outcome, outcome), (right, wrong)).losses(metric)
+    assert 0 < lost[0] < 0.02 < 0.9 < lost[1]
 
 
 def test_a_worse_challenger_is_seen() -> None:
@@ -83,3 +98,10 @@ def test_a_file_that_is_no_forecast_is_refused(lines: list[str]) -> None:
     """ValueError, which registration turns into a sentence."""
     with pytest.raises(ValueError, match=r".+"):
         Forecast.read(lines)
+
+
+@pytest.mark.parametrize("chance", ["nan", "inf", "1.5", "-0.1"])
+def test_what_is_no_probability_is_no_forecast(chance: str) -> None:
+    """It would end in an error of arithmetic, or in a loss that means nothing."""
+    with pytest.raises(ValueError, match="is no probability"):
+        Forecast.read(["outcome,probability", "1,0.5", f"0,{chance}"])

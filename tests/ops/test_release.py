@@ -1,4 +1,4 @@
-"""Release: a pipeline is not served with other versions than it was made with."""
+"""Release: what is deployed and what is not, and the traffic of a first deployment."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ops import jobs, models, release
-from ops.errors import NotFound, Refused
+from ops import deployments, endpoints, jobs, models, release, scoring, traffic
+from ops.errors import NotFound, Refused, TestFailed
 from ops.project import Project
 
 ROOT = Path(__file__).parents[2]
@@ -103,3 +103,91 @@ def test_what_a_registration_cannot_find_is_not_taken_for_no_job(
     monkeypatch.setattr(project, "register", gone)
     with pytest.raises(NotFound, match=r"no metrics\.json"):
         project.newest_model(None)
+
+
+class Endpoint:
+    """An endpoint with nothing deployed, and what a release does to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.later = traffic.Split({}, {})  # its split once the deployment is up
+        self.fails: Exception | None = None  # the endpoint test, with this
+        itself = SimpleNamespace(scoring_uri="http://127.0.0.1/score", traffic={}, mirror_traffic={}, tags={})
+        for module, name, instead in (
+            (endpoints, "find", lambda *_: itself),
+            (endpoints, "ensure", lambda *_, **options: itself),
+            (endpoints, "key", lambda *_: "key"),
+            (deployments, "listed", lambda *_: {}),
+            (deployments, "create", lambda client, slot, *_, **options: self.done.append(f"create {slot}")),
+            (scoring, "test", self._test),
+            (traffic, "read", lambda *_: self.later),
+            (traffic, "write", self._write),
+        ):
+            monkeypatch.setattr(module, name, instead)
+
+    def _test(self, root: Path, address: Any, slot: str, sample: Path) -> list[str]:
+        self.done.append(f"test {slot}")
+        if self.fails is not None:
+            raise self.fails
+        return ["it answers"]
+
+    def _write(self, client: Any, name: str, live: dict[str, int], **options: Any) -> traffic.Split:
+        self.done.append(f"traffic {live}")
+        return traffic.Split(live, {})
+
+    def deploy(self, model: Registered, *, force: bool = False, dry_run: bool = False) -> None:
+        target = release.Target(ROOT, "flights", ROOT / "sample.json", deadline_seconds=1)
+        given: Any = model
+        client: Any = None
+        release.deploy(client, target, given, lambda line: None, slot=None, force=force, dry_run=dry_run)
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    """One without deployments and without traffic."""
+    return Endpoint(monkeypatch)
+
+
+GRAPH = Registered({"served": "model.onnx"})
+OLD_PIPELINE = Registered({"served": "model.skops", "library.scikit-learn": "0.1"})
+FIRST = ["create blue", "test blue", "traffic {'blue': 100}"]
+
+
+def test_a_pipeline_of_another_version_than_environment_yml_pins_is_not_deployed(endpoint: Endpoint) -> None:
+    """Nothing is created for it."""
+    with pytest.raises(Refused, match=r"scikit-learn 0\.1, not "):
+        endpoint.deploy(OLD_PIPELINE)
+    assert endpoint.done == []
+
+
+def test_a_pipeline_of_another_version_is_deployed_when_forced(endpoint: Endpoint) -> None:
+    """As the message says."""
+    endpoint.deploy(OLD_PIPELINE, force=True)
+    assert endpoint.done == FIRST
+
+
+def test_a_first_deployment_is_tested_and_then_given_all_the_traffic(endpoint: Endpoint) -> None:
+    """In this order."""
+    endpoint.deploy(GRAPH)
+    assert endpoint.done == FIRST
+
+
+def test_a_first_deployment_that_fails_its_test_gets_no_traffic(endpoint: Endpoint) -> None:
+    """No client ever reaches it."""
+    endpoint.fails = TestFailed("blue answers 500")
+    with pytest.raises(TestFailed):
+        endpoint.deploy(GRAPH)
+    assert endpoint.done == ["create blue", "test blue"]
+
+
+def test_a_split_that_somebody_set_while_the_deployment_came_up_stays(endpoint: Endpoint) -> None:
+    """The traffic is read anew, and is not taken for none because it was none minutes ago."""
+    endpoint.later = traffic.Split({"green": 100}, {})
+    endpoint.deploy(GRAPH)
+    assert endpoint.done == ["create blue", "test blue"]
+
+
+def test_a_dry_run_changes_nothing(endpoint: Endpoint) -> None:
+    """It only says what would be done."""
+    endpoint.deploy(GRAPH, dry_run=True)
+    assert endpoint.done == []

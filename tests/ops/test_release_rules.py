@@ -41,6 +41,11 @@ def test_row_14_a_new_endpoint_starts_with_blue() -> None:
     assert decide({}, {}).slot == "blue"
 
 
+def test_a_new_endpoint_starts_with_the_slot_that_was_asked_for() -> None:
+    """Also when that is not blue."""
+    assert decide({}, {}, slot="green").slot == "green"
+
+
 @pytest.mark.parametrize(("live", "idle"), [("blue", "green"), ("green", "blue")])
 def test_row_27_the_next_version_goes_to_the_colour_that_is_not_live(live: str, idle: str) -> None:
     """Colours alternate, whichever is live."""
@@ -62,6 +67,12 @@ def test_new_scoring_code_is_something_newer() -> None:
 def test_a_deploy_that_was_interrupted_is_taken_up() -> None:
     """The idle slot holds this content already: it is tested again, not made again."""
     decision = decide({"blue": deployed("1"), "green": deployed("2", model="m:2")}, {"blue": 100})
+    assert (decision.slot, decision.create) == ("green", False)
+
+
+def test_a_first_deploy_that_was_interrupted_is_taken_up_in_its_slot() -> None:
+    """Nothing is live yet: the slot that holds this content already is the one, also when it is not blue."""
+    decision = decide({"green": deployed("1", model="m:2")}, {})
     assert (decision.slot, decision.create) == ("green", False)
 
 
@@ -110,6 +121,42 @@ def test_a_split_that_azure_would_refuse_is_refused_here(live: dict[str, int], m
     else:
         with pytest.raises(UsageError):
             check(live, mirror)
+
+
+@pytest.mark.parametrize(
+    ("live", "mirror", "message"),
+    [
+        ({"blue": -10, "green": 110}, {}, "blue: -10 is not a percentage"),
+        ({"green": 110, "blue": -10}, {}, "green: 110 is not a percentage"),
+        ({"blue": -10, "green": 110}, {"blue": 0, "green": 0}, "blue: -10 is not a percentage"),
+        ({"blue": 100}, {"green": -1}, "green: -1 is not a percentage"),
+        ({"blue": 90}, {}, "traffic sums to 90 %"),
+        ({"blue": 100, "green": 20}, {}, "traffic sums to 120 %"),
+        ({"blue": 100}, {"green": 51}, "green: mirrors at most 50 %, not 51 %"),
+        ({"blue": 100}, {"blue": 10}, "blue has live traffic"),
+        ({"blue": 100}, {"green": 10, "red": 10}, "only one deployment can mirror"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused_with_its_fault(
+    live: dict[str, int], mirror: dict[str, int], message: str
+) -> None:
+    """Also where the sum is right."""
+    with pytest.raises(UsageError, match=message):
+        check(live, mirror)
+
+
+@pytest.mark.parametrize(
+    ("live", "mirror"),
+    [
+        ({"blue": 100}, {"green": 50}),
+        ({"blue": 100, "green": 0}, {"green": 10, "blue": 0}),
+        ({"blue": 0}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_split_at_its_limits_is_accepted(live: dict[str, int], mirror: dict[str, int]) -> None:
+    """Half of the requests mirrored; a share of 0 beside a mirror; no traffic at all."""
+    check(live, mirror)
 
 
 def test_other_is_its_own_inverse() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+from pathlib import Path
 
 import pytest
 from upstreams import Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
@@ -157,6 +159,56 @@ def test_a_request_waits_for_an_instance_no_longer_than_the_queue_wait() -> None
             only.up = True
             behind.recheck()
             assert (await client.receive()).status == 200
+
+    run(scenario())
+
+
+def test_a_request_that_an_instance_has_taken_up_waits_for_its_answer() -> None:
+    """The wait for an instance is over then: what counts from there is the request timeout."""
+
+    async def scenario() -> None:
+        fake = Fake(hold=asyncio.Event())
+        async with one(fake, max_queue_wait_ms=200) as (_, client, behind):
+            (only,) = behind.upstreams
+            only.up = False
+            await client.send()
+            await until(lambda: behind.pending == 1)
+            only.up = True
+            behind.recheck()
+            await fake.began.wait()
+            await asyncio.sleep(0.3)
+            assert fake.hold is not None
+            fake.hold.set()
+            assert (await client.receive()).status == 200
+
+    run(scenario())
+
+
+def test_a_body_that_the_socket_takes_in_parts_arrives_as_it_was(tmp_path: Path) -> None:
+    """The instance is slow to read, and the body larger than what the kernel keeps for it."""
+
+    async def scenario() -> None:
+        body, came = random.Random(1).randbytes(1_572_864), bytearray()
+
+        async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.1)
+            while len(came) < len(body):
+                came.extend(await reader.read(10_000))
+            writer.write(ok(b"{}"))
+            writer.close()
+
+        path = str(tmp_path / "late.sock")
+        server = await asyncio.start_unix_server(late, path, limit=4096)
+        router = Router()
+        router.set_backend("e", "blue", backend(path))
+        router.set_endpoint(endpoint({"blue": 100}))
+        async with front(router) as port:
+            client = Client(port)
+            assert (await client.score(body)).status == 200
+            client.close()
+        server.close()
+        assert came == body
 
     run(scenario())
 

@@ -203,6 +203,63 @@ def test_mirrored_copies_do_not_touch_the_client() -> None:
     run(scenario())
 
 
+def test_as_many_copies_are_on_their_way_as_may_be_and_each_makes_room_for_another() -> None:
+    """A mirror that hangs holds 64 copies at most; one that answers gets all of them, one after another."""
+
+    async def scenario() -> None:
+        live, shadow = Fake(), Fake(hold=asyncio.Event())
+        async with upstream(live) as first, upstream(shadow) as second:
+            router = Router(draw=lambda: 0.0)
+            router.set_backend("e", "blue", backend(first))
+            router.set_backend("e", "green", backend(second))
+            router.set_endpoint(endpoint({"blue": 100}, {"green": 50}))
+            async with front(router) as port:
+                client = Client(port)
+                for _ in range(70):
+                    assert (await client.score()).status == 200
+                await until(lambda: len(shadow.requests) == 64)
+                assert shadow.hold is not None
+                shadow.hold.set()
+                await until(lambda: not router._mirrored)
+                for sent in range(1, 71):
+                    assert (await client.score()).status == 200
+                    await until(lambda sent=sent: len(shadow.requests) == 64 + sent)  # type: ignore[misc]
+                client.close()
+
+    run(scenario())
+
+
+def test_a_deployment_that_was_taken_away_gets_nothing_more() -> None:
+    """Routed or pinned: 404, though the endpoint's traffic still names it."""
+
+    async def scenario() -> None:
+        fake = Fake()
+        async with one(fake) as (router, client, _):
+            assert (await client.score()).status == 200
+            assert router.set_backend("e", "blue", None) is not None
+            assert (await client.score()).status == 404
+            assert (await client.score(azureml_model_deployment="blue")).status == 404
+            assert len(fake.requests) == 1
+
+    run(scenario())
+
+
+def test_a_container_cannot_say_where_its_answer_comes_from() -> None:
+    """The router's own headers stand once, whatever the container wrote; and it gets the request's id once."""
+
+    async def scenario() -> None:
+        claims = "azureml-model-deployment: green\r\nX-Request-Id: mine\r\nazureml-model-session: mine\r\n"
+        fake = Fake(lambda body: ok(b"{}", extra=claims))
+        async with one(fake) as (_, client, _):
+            got = await client.score(x_request_id="theirs")
+            assert got.headers["azureml-model-deployment"] == "blue"
+            assert got.headers["azureml-model-session"] == "session-1"
+            told = [line for line in fake.requests[0][0].lower().split(b"\r\n") if line.startswith(b"x-request-id: ")]
+            assert told == [b"x-request-id: " + got.headers["x-request-id"].encode()]
+
+    run(scenario())
+
+
 def test_faults_hit_the_share_they_are_set_for() -> None:
     """A set fault fails, delays past the timeout, or spares a deployment's requests, until it is cleared."""
 
