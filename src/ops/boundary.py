@@ -9,7 +9,9 @@ import functools
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -36,6 +38,9 @@ def exits(task: Task) -> Task:
     @functools.wraps(task)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         value = None
+        if threading.current_thread() is threading.main_thread():
+            # A runner that cancels, or a service manager, ends a task as Ctrl-C does: it says what goes on without it.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         with ExitStack() as streams:
             if kwargs.get("json"):
                 streams.enter_context(console.for_script())

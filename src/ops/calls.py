@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import console, deployments, endpoints, scoring
-from ops.errors import OpsError, Refused
+from ops.errors import OpsError, UsageError
 
 if TYPE_CHECKING:
     from ops.project import Project
@@ -43,5 +43,5 @@ def postman(project: Project, file: str) -> None:
 def key(project: Project, *, export: bool) -> None:
     """Print the key as a shell assignment, only when that was asked for."""
     if not export:
-        raise Refused('a key is not shown: eval "$(inv key --export)" puts it into your shell')
+        raise UsageError('a key is not shown: eval "$(inv key --export)" puts it into your shell')
     print(f"export {scoring.KEY_VARIABLE}={project.address.key}")

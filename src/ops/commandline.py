@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import io
 import os
 import re
 import sys
@@ -135,6 +136,10 @@ def _refuse(message: str) -> NoReturn:
 
 def guard_start() -> None:
     """Explain what goes wrong before any task runs, such as an invoke.yaml that is not YAML, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of another encoding shows an odd letter as ?, and loses nothing else.
+            stream.reconfigure(errors="replace")
     usual = sys.excepthook
 
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops import boundary, console
 from ops.errors import OpsError, Paused, RolledBack, TestFailed, UsageError
+
+SRC = Path(__file__).parents[2] / "src"
 
 
 def ended(task: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str, int]:
@@ -79,3 +85,30 @@ def test_without_json_nothing_is_added(capsys: pytest.CaptureFixture[str]) -> No
     """What a task returns is for the script; people have been told."""
     assert boundary.exits(lambda: {"slot": "blue"})() == {"slot": "blue"}
     assert capsys.readouterr().out == ""
+
+
+def test_a_task_that_is_told_to_end_says_so() -> None:
+    """As after Ctrl-C: a runner that cancels a step sends SIGTERM, and the step says what goes on without it."""
+    code = (
+        "import time\nfrom ops import boundary\n"
+        "def task():\n    print('at work', flush=True)\n    time.sleep(60)\n"
+        "boundary.exits(task)()\n"
+    )
+    line = [sys.executable, "-c", code]
+    with subprocess.Popen(line, cwd=SRC, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == boundary.INTERRUPTED
+    assert said.startswith("interrupted: ")
+
+
+def test_a_terminal_of_another_encoding_costs_a_letter_and_no_more() -> None:
+    """Not the task: what it did is done."""
+    code = "from ops import commandline, console; commandline.guard_start(); console.say('blue → green')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=SRC, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.endswith(b"blue ? green\n")
