@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -199,6 +200,13 @@ def test_the_newest_jobs_are_read_and_no_others(client: Any, pages: list[str]) -
     created = [job.creation_context.created_at for job in found]
     assert created == sorted(created, reverse=True)
     assert (len(found), len(pages)) == (50, 1)
+
+
+def test_a_job_that_the_sdk_cannot_make_out_is_left_out() -> None:
+    """It gives such a one as None."""
+    job = SimpleNamespace(creation_context=None)
+    client: Any = SimpleNamespace(jobs=SimpleNamespace(list=lambda: iter([None, job])))
+    assert jobs.listed(client, 50) == [job]
 
 
 def test_the_newest_completed_job_is_found_without_reading_on(client: Any, pages: list[str]) -> None:

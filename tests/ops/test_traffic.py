@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops import traffic
+from ops import traffic, wait
 from ops.errors import Moved, Timeout
 
 TEN = traffic.Split({"blue": 90, "green": 10}, {})
@@ -127,3 +128,43 @@ def test_a_checkpoint_does_not_put_an_old_split_back() -> None:
     assert client.endpoint == Endpoint(BACK.live)
     assert traffic.tag(client, "flights", {"evidence": "1"}, guard=over(BACK), deadline_seconds=1) == BACK
     assert client.endpoint == Endpoint(BACK.live, {"evidence": "1"})
+
+
+def test_tags_of_others_stay() -> None:
+    """Only those that are given are changed, and they go with the split in one write."""
+    client = Shared(TEN, nobody)
+    client.endpoint.tags = {"team": "x", "a": "0"}
+    assert write(client, HALF, tags={"a": "1"}) == HALF
+    assert client.endpoint == Endpoint(HALF.live, {"team": "x", "a": "1"})
+    assert client.calls.count("put") == 1
+
+
+@pytest.mark.parametrize("given", [{}, {"a": "1"}])
+def test_an_endpoint_without_any_tags_is_written(given: dict[str, str]) -> None:
+    """The SDK says None for none."""
+    client: Any = Shared(TEN, nobody)
+    client.endpoint.tags = None
+    assert write(client, HALF, tags=given) == HALF
+    assert client.endpoint == Endpoint(HALF.live, given)
+    client.endpoint.tags = None
+    assert traffic.tag(client, "flights", given, deadline_seconds=1) == HALF
+    assert (client.endpoint.tags or {}) == given
+
+
+def test_an_equal_split_without_any_tags_is_left_alone() -> None:
+    """None is as good as none of them."""
+    client: Any = Shared(BACK, nobody)
+    client.endpoint.tags = None
+    assert write(client, BACK) == BACK
+    assert traffic.tag(client, "flights", {}, deadline_seconds=1) == BACK
+    assert "put" not in client.calls
+
+
+def test_row_24_a_split_that_was_gone_is_watched_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wanted, another, wanted again: it stays for the whole time from then on, not from the first look."""
+    looks = itertools.count()
+    monkeypatch.setattr(wait, "clock", lambda: float(next(looks)))  # a second between two looks that see it
+    monkeypatch.setattr(traffic, "_READ_BACK_POLL_SECONDS", 0.001)
+    client = Shared(TEN, lambda call, verb: {4: TEN, 5: BACK}.get(call))
+    assert write(client, BACK, guard=over(TEN), stays_seconds=2) == BACK
+    assert client.calls == ["get", "put", "get", *["get"] * 5]

@@ -20,6 +20,28 @@ class Busy(Exception):
         self.status_code = status_code
 
 
+class Haste:
+    """A clock that nobody waits for: a pause moves it on."""
+
+    def __init__(self) -> None:
+        self.now, self.pauses = 0.0, list[float]()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def haste(monkeypatch: pytest.MonkeyPatch) -> Haste:
+    """The clock and the pauses of all waiting, without the time that they take."""
+    found = Haste()
+    monkeypatch.setattr(wait, "time", found)
+    return found
+
+
 def looks(*seen: str) -> Iterator[str]:
     yield from seen
     while True:
@@ -47,9 +69,19 @@ def test_the_deadline_names_what_was_seen_last() -> None:
         wait.until(lambda: "NotResponding", lambda now: False, what="job x", deadline_seconds=0.02, poll_seconds=0.005)
 
 
-def test_a_busy_resource_is_tried_again() -> None:
-    """409, 429 and 503 mean later, not never."""
-    answers = iter([Busy(409), Busy(429), Busy(503), "done"])
+def test_there_is_a_pause_between_two_looks_and_one_look_at_the_deadline(haste: Haste) -> None:
+    """The last pause is what is left until then."""
+    seen = []
+    with pytest.raises(Timeout, match=r"not done after 0\.4 s"):
+        wait.until(lambda: seen.append(1), lambda now: False, what="job x", deadline_seconds=0.4375, poll_seconds=0.125)
+    assert haste.pauses == [0.125, 0.125, 0.125, 0.0625]
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
+def test_a_busy_or_broken_service_is_tried_again(status: int, haste: Haste) -> None:
+    """These mean later, not never; the pauses grow up to a quarter of a minute."""
+    answers = iter([*[Busy(status)] * 9, "done"])
 
     def call() -> str:
         answer = next(answers)
@@ -57,7 +89,8 @@ def test_a_busy_resource_is_tried_again() -> None:
             raise answer
         return answer
 
-    assert wait.retrying(call, what="traffic", deadline_seconds=10) == "done"
+    assert wait.retrying(call, what="traffic", deadline_seconds=1000) == "done"
+    assert haste.pauses == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15, 15])
 
 
 @pytest.mark.parametrize("kind", ["ServiceRequestError", "ServiceResponseTimeoutError", "IncompleteReadError"])

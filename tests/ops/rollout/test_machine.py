@@ -1,20 +1,29 @@
-"""What a rollout decides, and what is left for it to do: the rules that need no workspace."""
+"""What a rollout decides, what is left for it to do, and what it refuses: the rules that need no workspace."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+import yaml
+from house import ROOT
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ops.evidence import Counts, Evidence, Verdict
-from ops.rollout import ledger, machine
+from ops import lineage
+from ops.errors import Refused, RolledBack
+from ops.evidence import Counts, Evidence, Harm, Metric, Policy, Safety, Slower, Verdict
+from ops.project import Project
+from ops.rollout import lease, ledger, machine
 from ops.rollout.ledger import Ledger
-from ops.rollout.machine import Plan, decide
+from ops.rollout.machine import Plan, Rollout, decide
 from ops.rollout.policy import policy
 from ops.rollout.position import Position
-from ops.rollout.probes import ERROR, SLOW
+from ops.rollout.probes import ERROR, SLOW, Block
 
 POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
 PLAN = Plan(
@@ -37,12 +46,15 @@ ANSWERS = st.sampled_from(["good", "bad", "unknown"])
 @given(
     ANSWERS, st.floats(0, 10_000), st.integers(0, 10_000), st.floats(0, 1000), st.integers(1, 1000), st.floats(1, 5000)
 )
+@example("good", 30.0, 100, 30.0, 100, 600.0)
+@example("unknown", 600.0, 100, 30.0, 100, 600.0)
 def test_row_22_what_is_decided(
     answer: str, seconds: float, requests: int, bake: float, least: int, most: float
 ) -> None:
     """Bad at once; on only when good for long enough, with enough requests; late only when there is no more time."""
     plan = replace(PLAN, bake_seconds=bake, min_requests=least, step_seconds=most)
     decision = decide(Verdict(answer, ()), seconds, requests, plan)  # type: ignore[arg-type]
+    assert decision in get_args(machine.Decision)
     assert (decision == "bad") == (answer == "bad")
     assert (decision == "next") == (answer == "good" and seconds >= bake and requests >= least)
     if decision in ("late", "wait"):
@@ -111,3 +123,146 @@ def test_alpha_is_shared_by_the_metrics_that_are_judged() -> None:
         needs["slower"] = chosen.harm_needs(chosen.slower)
         assert sum(1 / need for need in needs.values()) == pytest.approx(0.01)
         assert min(needs, key=lambda name: needs[name]) == ERROR
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_the_default_policy_is_the_documented_one(judged: bool) -> None:
+    """docs/evidence.md, "What counts": each number of its table, and the lines that alpha is shared by."""
+    values: dict[str, Any] = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+    defaults = values | {"rollout": {"judge_disagreement": judged}}
+    chosen = Project(defaults, ROOT).rollout_plan().policy
+    assert chosen == Policy(
+        metrics=(
+            Metric("error", Harm(0.001, 1.0), Safety(0.01, 1.0), weight=8.0, shown=False),
+            Metric("slow", Harm(0.01, 1.25), Safety(0.05, 1.25), weight=1.0, shown=False),
+            Metric("disagree", Harm(0.01, 1.0), safety=None, weight=1.0, shown=not judged),
+        ),
+        alpha=0.01,
+        beta=0.05,
+        slower=Slower(0.1, weight=1.0),
+    )
+    assert POLICY.slower == chosen.slower
+    if not judged:
+        assert [round(chosen.harm_needs(each)) for each in chosen.metrics[:2]] == [125, 1000]
+
+
+@dataclass
+class Resource:
+    """As much of an endpoint or a deployment as a rollout looks at."""
+
+    name: str
+    tags: dict[str, str] = field(default_factory=dict)
+    traffic: dict[str, int] = field(default_factory=dict)
+    mirror_traffic: dict[str, int] = field(default_factory=dict)
+    provisioning_state: str = "Succeeded"
+
+
+class Workspace:
+    """A client of one endpoint with an old blue and a new green; it keeps each endpoint that was put."""
+
+    def __init__(self, share: int = 0) -> None:
+        self.endpoint = Resource("flights", {}, {"blue": 100 - share, "green": share})
+        self.blue, self.green = (Resource(slot, {lineage.DEPLOYED: at}) for slot, at in DEPLOYED.items())
+        self.puts: list[Resource] = []
+        self.online_endpoints = self.online_deployments = self
+
+    def get(self, name: str) -> Resource:
+        return deepcopy(self.endpoint)
+
+    def list(self, endpoint: str) -> list[Resource]:
+        return deepcopy([self.blue, self.green])
+
+    def begin_create_or_update(self, given: Resource) -> Workspace:
+        self.endpoint = deepcopy(given)
+        self.puts.append(given)
+        return self
+
+    def result(self, timeout: float) -> None:
+        """The operation has ended."""
+
+
+DEPLOYED = {"blue": "2026-01", "green": "2026-02"}
+FAILING: Block = {ERROR: (Counts(50), Counts(50, 50))}
+
+
+class Nobody:
+    """Is told how a rollout goes, and keeps nothing of it."""
+
+    def begin(self, *told: object) -> None:
+        """What ends a rollout is asked for here, not what is shown of it."""
+
+    step = seen = end = begin
+
+
+def roll(
+    client: Any, plan: Plan = PLAN, preflight: Callable[[], object] = lambda: None, seen: Callable[[], object] = list
+) -> None:
+    """Roll out a new deployment that always fails; `seen` is called just before it is seen."""
+
+    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
+        seen()
+        yield FAILING
+
+    Rollout(client, plan, collect, Nobody()).go(lambda slot: preflight())
+
+
+def test_a_deployment_made_anew_meanwhile_is_not_the_one_that_was_looked_at() -> None:
+    """It was deployed during the endpoint test: it gets no traffic, and the lease is given back."""
+    client = Workspace()
+    with pytest.raises(Refused, match="green was deployed anew since this run looked: run inv rollout again"):
+        roll(client, preflight=lambda: client.green.tags.update({lineage.DEPLOYED: "2026-03"}))
+    assert [put.traffic for put in client.puts] == [{"blue": 100, "green": 0}] * len(client.puts)
+    assert client.endpoint.tags[lineage.LEASE] == ""
+
+
+@pytest.mark.parametrize("share", [0, 10])
+def test_row_24_one_that_always_fails_is_rolled_back(share: int) -> None:
+    """In one write, which gives the lease back and says why."""
+    client = Workspace(share)
+    with pytest.raises(RolledBack, match="green was rolled back at 10 %: error: green 50 of 50"):
+        roll(client)
+    assert client.endpoint.traffic == {"blue": 100}
+    assert client.endpoint.tags[lineage.LEASE] == ""
+    assert client.endpoint.tags[lineage.ROLLED_BACK].startswith("green of 2026-02: error: green 50 of 50")
+    assert ledger.under_way(client.endpoint.tags, "green of 2026-02") is None
+
+
+def test_row_22_a_rollback_gives_way_to_another_operator() -> None:
+    """It has taken the endpoint over, and decides about the traffic now."""
+    client = Workspace()
+    ada = str(lease.Lease("ada@elsewhere:4711 #a1b2c3", datetime.now(UTC) + timedelta(minutes=1)))
+    before: list[int] = []
+
+    def take_over() -> None:
+        client.endpoint.tags[lineage.LEASE] = ada
+        before.append(len(client.puts))
+
+    with pytest.raises(Refused, match="ada@elsewhere:4711"):
+        roll(client, seen=take_over)
+    assert before == [len(client.puts)]
+    assert client.endpoint.traffic == {"green": 10, "blue": 90}
+    assert client.endpoint.tags[lineage.LEASE] == ada
+    assert lineage.ROLLED_BACK not in client.endpoint.tags
+
+
+def test_row_21_one_that_fails_on_copies_gets_no_live_request() -> None:
+    """The mirror step is judged as any other: it ends there."""
+    client = Workspace()
+    with pytest.raises(RolledBack, match="green was rolled back at 0 %"):
+        roll(client, replace(PLAN, mirror=20))
+    assert {"green": 20} in [put.mirror_traffic for put in client.puts]
+    assert {put.traffic.get("green", 0) for put in client.puts} == {0}
+    assert (client.endpoint.traffic, client.endpoint.mirror_traffic) == ({"blue": 100}, {})
+
+
+def test_a_deployment_that_did_not_come_up_is_not_rolled_out() -> None:
+    """Before its first request; with traffic it has a rollout that can be rolled back, which is not to be refused."""
+    client: Any = Workspace()
+    client.green.provisioning_state = "Failed"
+    with pytest.raises(Refused, match="green did not come up: inv logs --slot green"):
+        machine.observe(client, "flights")
+    client.endpoint.traffic = {"blue": 90, "green": 10}
+    assert machine.observe(client, "flights")[1].share == 10
+    client.endpoint.traffic, client.green.provisioning_state = {"blue": 100}, "Succeeded"
+    client.blue.provisioning_state = "Failed"
+    assert machine.observe(client, "flights")[1] == Position("blue", "green", 0, "green of 2026-02")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ from loopback import serving
 
 from ops import scoring
 from ops.errors import OpsError
-from ops.evidence import Counts, Evidence
+from ops.evidence import Counts, Evidence, Times
 from ops.rollout.policy import policy
 from ops.rollout.probes import CAREFUL_PAIRS, DISAGREE, ERROR, FURTHER, SLOW, Answer, Pair, Prober, judged
 
@@ -120,10 +121,19 @@ def test_another_prediction_is_the_new_ones_disagreement() -> None:
     assert near.block(1.0)[DISAGREE] == (GOOD, GOOD)
 
 
+def test_only_two_answers_have_times() -> None:
+    """Of the old one first; a failure or a busy deployment has none to compare."""
+    assert pair(slow="new").times() == Times(0.01, 2.0)
+    assert pair(slow="old").times() == Times(2.0, 0.01)
+    for unanswered in (pair(old="500: x"), pair(new="500: x"), pair(busy="old"), pair(busy="new")):
+        assert unanswered.times() is None
+
+
 class Endpoint(ThreadingHTTPServer):
-    """An endpoint that keeps what it was asked: pin and body."""
+    """An endpoint that keeps what it was asked: pin and body; it thinks for `seconds` before it answers."""
 
     def __init__(self) -> None:
+        self.seconds = 0.0
         self.asked: list[tuple[str, str]] = []
         self.key = "k"
         super().__init__(("127.0.0.1", 0), Handler)
@@ -131,7 +141,6 @@ class Endpoint(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
     server: Endpoint
 
@@ -139,6 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         slot = self.headers.get(scoring.PIN, "")
         self.server.asked.append((slot, body))
+        time.sleep(self.server.seconds)
         known = self.headers["Authorization"] == f"Bearer {self.server.key}"
         self.send_response(401 if not known else 500 if slot == "green" else 200)
         self.send_header(scoring.PIN, slot)
@@ -177,6 +187,25 @@ def test_both_are_asked_the_same_in_random_order(endpoint: Endpoint, sample: Pat
     assert all({slot for slot, _ in both} == {"blue", "green"} for both in pairs)
     assert all(both[0][1] == both[1][1] for both in pairs)
     assert {both[0][0] for both in pairs} == {"blue", "green"}
+
+
+def test_our_own_requests_are_counted_by_deployment(endpoint: Endpoint, sample: Path) -> None:
+    """Those of a pair and the further ones, with the failures among them, up to the moment that is asked for."""
+    began = time.time()
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    prober.pair("blue", "green", 2)
+    now = time.time()
+    assert prober.sent.until("blue", now) == Counts(3)
+    assert prober.sent.until("green", now) == Counts(1, 1)
+    assert prober.sent.until("blue", began - 1) == Counts()
+
+
+def test_an_answer_takes_as_long_as_the_deployment_thinks(endpoint: Endpoint, sample: Path) -> None:
+    """In seconds, also of one that failed."""
+    endpoint.seconds = 0.05
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    seen = prober.pair("blue", "green", 1)
+    assert all(0.05 <= answer.seconds < 1 for answer in (seen.old, seen.new, *seen.further))
 
 
 def test_a_key_that_was_made_anew_is_no_fault_of_a_deployment(endpoint: Endpoint, sample: Path) -> None:
