@@ -8,12 +8,12 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from ops.errors import UsageError
-from ops.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 PREFIX = "INVOKE_"
 # Invoke's own, besides those of its own settings: the file that -f names, and its log.
@@ -30,6 +30,8 @@ def settings(
 
     Raises UsageError for a variable that is no setting's, and not of Invoke's own (`own_keys`).
     """
+    from ops.settings import Settings
+
     paths = dict(_paths(Settings))
     made = dict(values)
     for name in sorted(environ):
@@ -45,6 +47,8 @@ def settings(
 
 def _paths(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the variable of each setting, and its path in the file."""
+    from pydantic import BaseModel
+
     for name, field in model.model_fields.items():
         path = (*above, field.alias or name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

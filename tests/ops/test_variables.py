@@ -13,7 +13,7 @@ from house import environment
 
 from ops import variables
 from ops.errors import UsageError
-from ops.settings import load
+from ops.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 FILE = yaml.safe_load((ROOT / "invoke.yaml").read_text())
@@ -47,7 +47,7 @@ def test_every_setting_has_a_variable() -> None:
             found |= names(value, name) if isinstance(value, dict) else {name}
         return found
 
-    assert {name for name, _ in variables._paths(variables.Settings)} == names(FILE, "INVOKE")
+    assert {name for name, _ in variables._paths(Settings)} == names(FILE, "INVOKE")
     made = settings(INVOKE_ROLLOUT_STEPS="5, 100", INVOKE_WAIT_POLL_SECONDS="1.5", INVOKE_REGISTER_TOLERANCE="0.02")
     assert (made.rollout.steps, made.wait.poll_seconds, made.register_.tolerance) == ((5, 100), 1.5, 0.02)
 
