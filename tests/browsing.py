@@ -23,6 +23,8 @@ def until(page: Page, condition: str, argument: object = None) -> None:
 def go(page: Page, view: str) -> None:
     """Go to a view, and wait until it is there."""
     page.evaluate("view => { location.hash = `#/${view}`; }", view)
+    # The heading of the view before is a heading too.
+    page.wait_for_selector(f'a[href="#/{view.split("/")[0]}"][aria-current=page]', state="attached")
     page.wait_for_selector("main .view h1")
 
 

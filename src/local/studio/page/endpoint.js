@@ -117,7 +117,7 @@ function card(endpoint, each, up) {
   const share = endpoint.traffic[each.name] ?? 0;
   const bad = (endpoint.rolled_back ?? "").startsWith(`${each.name} of ${each.tags.deployed_at}`);
   const role = endpoint.deployments.length < 2 ? null : each.name === endpoint.new ? "newer" : "older";
-  const said = h("pre", { class: "log", tabindex: "0", "aria-label": `Log of ${each.name}` }, "");
+  const said = h("pre", { class: "log", tabindex: "0", role: "group", "aria-label": `Log of ${each.name}` }, "");
   let reading = false;
   const read = async () => {
     if (reading) return;

@@ -36,7 +36,7 @@ function line(job) {
 
 export function jobView(name) {
   const head = h("div"), facts = h("section", { class: "facts", "aria-label": "Facts" }), plots = h("section", { "aria-label": "Plots" });
-  const said = h("pre", { class: "log tall", tabindex: "0", "aria-label": "Log" });
+  const said = h("pre", { class: "log tall", tabindex: "0", role: "group", "aria-label": "Log" });
   const follow = h("span", { class: "dim small push" });
   const root = h("div", { class: "view" }, h("a", { class: "back", href: "#/jobs" }, icon("left"), "Jobs"), head, facts, plots,
     h("section", { "aria-label": "Log" }, h("div", { class: "row" }, h("h2", {}, "Log"), follow), said));

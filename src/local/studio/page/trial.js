@@ -104,7 +104,7 @@ function shown(found) {
     h("div", { class: "row verdict" }, badge(`${found.status} ${found.reason ?? ""}`, good ? "good" : "bad"), h("b", {}, ms(found.milliseconds)),
       slot ? h("span", { class: "slot", style: slotStyle(slot) }, h("i", { class: "dot" }), slot) : null),
     h("div", { class: "row" }, h("h2", {}, "Body"), h("button", { type: "button", class: "link push", on: { click: () => copy(found.body, "answer") } }, "Copy")),
-    h("pre", { class: "body", tabindex: "0", "aria-label": "Body of the answer" }, found.body), found.cut ? h("p", { class: "dim small" }, "Only its first part is shown.") : null,
+    h("pre", { class: "body", tabindex: "0", role: "group", "aria-label": "Body of the answer" }, found.body), found.cut ? h("p", { class: "dim small" }, "Only its first part is shown.") : null,
     h("h2", {}, "Headers"), pairs(Object.entries(found.headers)),
   ];
 }
