@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from local.catalog import curated
+from local.catalog import curated, references
 from local.catalog.flavors import flavors
 from local.catalog.locations import Locator
 from local.errors import Conflict, Invalid, NotFound, Refusal
@@ -18,12 +17,6 @@ from local.wire.call import Call, Json, Reply, archived_filter, page, system_dat
 from local.wire.filters import Filter
 from local.wire.place import Place
 
-# A version by its resource id or by its name, and the newest by its label, as the SDK and the CLI spell them.
-_REFERENCE = re.compile(
-    r"(?:azureml:)?(?:/subscriptions/.*/(?P<kind>models|environments|codes)/(?P<a>[^/]+)/versions/(?P<av>[^/]+)/?"
-    r"|(?P<b>[^:/@]+):(?P<bv>[^:/@]+)|(?P<c>[^:/@]+)@latest)",
-    re.I,
-)
 # What the service calls each kind in its errors, and what may change in a version after it was made.
 _WORD = {"codes": "Code", "environments": "Environment", "data": "Data", "models": "Model"}
 _CHANGEABLE = frozenset({"description", "tags", "properties", "isArchived", "stage", "flavors", "autoDeleteSetting"})
@@ -48,11 +41,7 @@ class Assets:
 
     def get(self, kind: str, name: str, version: str) -> Document:
         """Return one version, and the newest one that is not archived for the label "latest"."""
-        if version == "latest":
-            found = self.store.find(kind, name=name, archived=False, limit=1)
-            document = found[0] if found else curated.version(kind, name)
-        else:
-            document = self.store.get(kind, name, version) or curated.version(kind, name, version)
+        document = references.find(self.store, kind, name, version) or curated.version(kind, name, version)
         if document is None:
             word = _WORD[kind]
             raise NotFound(word, f"{word} with name: {name} and version: {version} not found.")
@@ -60,10 +49,10 @@ class Assets:
 
     def resolve(self, kind: str, reference: str) -> Document:
         """Return the version that a resource id, NAME:VERSION or NAME@latest stands for."""
-        match = _REFERENCE.fullmatch(reference)
-        if match is None or (match["kind"] or kind).lower() != kind:
+        meant = references.read(reference)
+        if meant is None or meant.kind not in (None, kind):
             raise Invalid(f"{reference!r} names no version of {kind}: name:version or a resource id is needed")
-        return self.get(kind, match["a"] or match["b"] or match["c"], match["av"] or match["bv"] or "latest")
+        return self.get(kind, meant.name, meant.version)
 
     def check_environment(self, reference: str) -> None:
         """Refuse an environment that is not there; one of a registry of the service is taken as known."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from local.catalog.references import LATEST
 from local.storage.store import Document
 
 PREFIX = "AzureML-"
 # The service numbers them as they are rebuilt. Whatever number is asked for is there; the latest is this one.
-LATEST = "1"
+NUMBER = "1"
 _BORN = "2024-01-01T00:00:00+00:00"
 
 
-def version(kind: str, name: str, number: str = LATEST) -> Document | None:
+def version(kind: str, name: str, asked: str = LATEST) -> Document | None:
     """Return a version of a curated environment; None when the name is not one of theirs."""
     if kind != "environments" or not name.startswith(PREFIX):
         return None
+    number = NUMBER if asked == LATEST else asked
     image = f"mcr.microsoft.com/azureml/curated/{name.removeprefix(PREFIX).lower()}:{number}"
     properties = {"environmentType": "Curated", "osType": "Linux", "image": image, "condaFile": None}
     return Document(0, kind, name, number, "", False, _BORN, _BORN, {"properties": properties})
@@ -24,5 +26,5 @@ def container(kind: str, name: str) -> Document | None:
     if version(kind, name) is None:
         return None
     return Document(
-        0, f"{kind}.container", name, "", "", False, _BORN, _BORN, {"properties": {"latestVersion": LATEST}}
+        0, f"{kind}.container", name, "", "", False, _BORN, _BORN, {"properties": {"latestVersion": NUMBER}}
     )

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from local.catalog import references
+from local.catalog.references import Reference
 from local.errors import Invalid, NotFound, Unsupported
 from local.storage.store import Store
 from local.wire.place import Place
@@ -17,15 +19,11 @@ _DATASTORE = re.compile(
 _JOB = re.compile(
     r"(?:azureml://jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths)?|runs:/(?P<run>[^/]+))(?:/(?P<path>.*))?"
 )
-_ASSET_ID = re.compile(
-    r"(?:azureml:)?/subscriptions/.*/(?P<kind>data|models)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.I
-)
 _ELSEWHERE = re.compile(r"(https?|wasbs?|abfss?|adl)://[^/]")
 _WEB = re.compile(r"https?://[^/]")
 _WASBS = re.compile(r"wasbs://(?P<container>[^@/]+)@(?P<host>[^/]+)/(?P<path>.+)")
 _EXPRESSION = re.compile(r"\$\{\{\s*([^}]*?)\s*\}\}")
 _DEFAULT_DATASTORE = "workspaceblobstore"
-_ASSET_NAME = re.compile(r"azureml:(?P<name>[^:/@]+):(?P<version>[^:/@]+)")
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,8 @@ class Locator:
         if match := _JOB.fullmatch(uri):
             job = match["job"] or match["run"]
             return self._of_job(job, match["output"] or "artifacts", match["path"] or "")
-        if match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri):
-            named = match.groupdict()
-            return self.resolve(
-                self._uri_of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
-            )
+        if meant := _asset(uri):
+            return self.resolve(self._uri_of_asset(meant, kind))
         if uri.startswith("https://"):
             return self._of_url(uri)
         if _ELSEWHERE.match(uri):
@@ -72,9 +67,8 @@ class Locator:
 
     def web_address(self, uri: str) -> str | None:
         """Return the web address that a uri, or the data asset that it names, stands for; None when it is none."""
-        if (match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri)) and (
-            document := self.store.get("data", match["name"], match["version"])
-        ):
+        meant = _asset(uri)
+        if meant and (document := references.find(self.store, "data", meant.name, meant.version)):
             uri = str(document.body["properties"].get("dataUri"))
         if match := _WASBS.fullmatch(uri):
             uri = f"https://{match['host']}/{match['container']}/{match['path']}"
@@ -101,9 +95,8 @@ class Locator:
 
     def direct_uri(self, uri: str, kind: str = "data") -> str:
         """Return what a job is told of an input that it reads by itself: the asset's own address, or the one given."""
-        if match := _ASSET_ID.fullmatch(uri) or _ASSET_NAME.fullmatch(uri):
-            named = match.groupdict()
-            return self._uri_of_asset((named.get("kind") or kind).lower(), named["name"], named["version"])
+        if meant := _asset(uri):
+            return self._uri_of_asset(meant, kind)
         return self.data_uri(uri)
 
     def output_uri(self, uri: str, job: str, output: str) -> str:
@@ -156,10 +149,11 @@ class Locator:
             raise NotFound("Output", f"Job {job} has no output {output} (it has: {known}).")
         return Location(base.datastore, base.container, f"{base.path}/{path}".strip("/"))
 
-    def _uri_of_asset(self, kind: str, name: str, version: str) -> str:
-        document = self.store.get(kind, name, version)
+    def _uri_of_asset(self, meant: Reference, kind: str) -> str:
+        kind = meant.kind or kind
+        document = references.find(self.store, kind, meant.name, meant.version)
         if document is None:
-            raise NotFound(kind.rstrip("s").capitalize(), f"{kind} {name}:{version} not found.")
+            raise NotFound(kind.rstrip("s").capitalize(), f"{kind} {meant.name}:{meant.version} not found.")
         return str(document.body["properties"]["modelUri" if kind == "models" else "dataUri"])
 
     def _of_url(self, url: str) -> Location:
@@ -172,3 +166,9 @@ class Locator:
             raise Invalid("The blob address names no container")
         datastore = "workspaceartifactstore" if parts[0] == self.place.artifact_container else _DEFAULT_DATASTORE
         return Location(datastore, parts[0], "/".join(parts[1:]))
+
+
+def _asset(uri: str) -> Reference | None:
+    """Return the data or model asset that a uri names; without `azureml:` a name is a path."""
+    meant = references.read(uri) if uri.startswith(("azureml:", "/subscriptions/")) else None
+    return meant if meant and meant.kind in (None, "data", "models") else None

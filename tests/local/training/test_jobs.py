@@ -165,6 +165,7 @@ def test_what_cannot_run_is_refused_at_once(submit: Any, line: str, more: dict[s
         ("environmentId", "none", 400),
         ("codeId", "{id}/codes/none/versions/1", 404),
         ("codeId", "azureml:none:1", 404),
+        ("codeId", "{id}/environments/none/versions/1", 400),
     ],
 )
 def test_what_is_not_there_is_refused_however_it_is_named(
