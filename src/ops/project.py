@@ -251,17 +251,6 @@ class Project:
 
 
 def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project:
-    """Return the project for Invoke's merged configuration, less the keys that are Invoke's own.
-
-    Raises UsageError where Invoke would go on with other settings than were meant: -f names a file that is not there,
-    a variable is misspelled or holds no value of its setting.
-    """
-    if config._runtime_path and not config._runtime_found:
-        raise UsageError(f"{config._runtime_path}: no such file, and the settings to act on were to be in it (-f)")
-    values = {key: _plain(config[key]) for key in config if key not in own_keys}
+    """Return the project for Invoke's merged configuration, less the keys that are Invoke's own."""
     command = f"inv -f {shlex.quote(str(config._runtime_path))}" if config._runtime_path else "inv"
-    return Project(variables.settings(values, config._runtime, own_keys), command=command)
-
-
-def _plain(value: Any) -> Any:
-    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value
+    return Project(variables.merged(config, own_keys), command=command)

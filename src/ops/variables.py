@@ -1,6 +1,6 @@
-"""INVOKE_* variables: each is a setting's, and says what a file would say.
+"""What Invoke merged, held to what was meant: the file of -f is there, and each INVOKE_* variable is a setting's.
 
-Invoke reads them too, but takes any word for true, and passes over a name that is no setting's.
+Invoke passes over a file that is not there and a name that is no setting's, and takes any word for true.
 """
 
 from __future__ import annotations
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 PREFIX = "INVOKE_"
 # Invoke's own, besides those of its own settings: the file that -f names, and its log.
 _INVOKES = ("RUNTIME_CONFIG", "DEBUG")
+
+
+def merged(config: Any, own_keys: frozenset[str]) -> dict[str, Any]:
+    """Return the settings of Invoke's configuration, less the keys that are Invoke's own.
+
+    Raises UsageError where Invoke would go on with other settings than were meant.
+    """
+    if config._runtime_path and not config._runtime_found:
+        raise UsageError(f"{config._runtime_path}: no such file, and the settings to act on were to be in it (-f)")
+    values = {key: _plain(config[key]) for key in config if key not in own_keys}
+    return settings(values, config._runtime, own_keys)
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value
 
 
 def settings(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from endpoint import Client, Resource
 
 from ops import traffic, wait
 from ops.errors import Moved, Timeout
@@ -18,42 +17,19 @@ HALF = traffic.Split({"blue": 50, "green": 50}, {})
 BACK = traffic.Split({"blue": 100}, {})
 
 
-@dataclass
-class Endpoint:
-    """As much of an endpoint as the traffic is."""
-
-    traffic: dict[str, int]
-    tags: dict[str, str] = field(default_factory=dict)
-    mirror_traffic: dict[str, int] = field(default_factory=dict)
-
-
-class Shared:
-    """A client of one endpoint that another writer changes too, just after the n-th read or write of this one."""
+class Shared(Client):
+    """An endpoint that another writer changes too, just after the n-th read or write of this one."""
 
     def __init__(self, split: traffic.Split, after: Callable[[int, str], traffic.Split | None]) -> None:
-        self.endpoint = Endpoint(dict(split.live))
+        super().__init__(Resource(traffic=dict(split.live)))
         self.calls: list[str] = []
         self._after = after
-        self.online_endpoints = self
 
-    def _done(self, verb: str) -> None:
+    def done(self, verb: str) -> None:
         self.calls.append(verb)
         other = self._after(len(self.calls), verb)
         if other is not None:
             self.endpoint.traffic = dict(other.live)
-
-    def get(self, name: str) -> Endpoint:
-        found = deepcopy(self.endpoint)
-        self._done("get")
-        return found
-
-    def begin_create_or_update(self, given: Endpoint) -> Shared:
-        self.endpoint = deepcopy(given)
-        self._done("put")
-        return self
-
-    def result(self, timeout: float) -> None:
-        """The operation has ended."""
 
 
 def nobody(call: int, verb: str) -> None:
@@ -125,9 +101,9 @@ def test_a_checkpoint_does_not_put_an_old_split_back() -> None:
     client: Any = Shared(BACK, nobody)
     with pytest.raises(Moved):
         traffic.tag(client, "flights", {"evidence": "1"}, guard=over(TEN), deadline_seconds=1)
-    assert client.endpoint == Endpoint(BACK.live)
+    assert client.endpoint == Resource(BACK.live)
     assert traffic.tag(client, "flights", {"evidence": "1"}, guard=over(BACK), deadline_seconds=1) == BACK
-    assert client.endpoint == Endpoint(BACK.live, {"evidence": "1"})
+    assert client.endpoint == Resource(BACK.live, {"evidence": "1"})
 
 
 def test_tags_of_others_stay() -> None:
@@ -135,7 +111,7 @@ def test_tags_of_others_stay() -> None:
     client = Shared(TEN, nobody)
     client.endpoint.tags = {"team": "x", "a": "0"}
     assert write(client, HALF, tags={"a": "1"}) == HALF
-    assert client.endpoint == Endpoint(HALF.live, {"team": "x", "a": "1"})
+    assert client.endpoint == Resource(HALF.live, {"team": "x", "a": "1"})
     assert client.calls.count("put") == 1
 
 
@@ -145,7 +121,7 @@ def test_an_endpoint_without_any_tags_is_written(given: dict[str, str]) -> None:
     client: Any = Shared(TEN, nobody)
     client.endpoint.tags = None
     assert write(client, HALF, tags=given) == HALF
-    assert client.endpoint == Endpoint(HALF.live, given)
+    assert client.endpoint == Resource(HALF.live, given)
     client.endpoint.tags = None
     assert traffic.tag(client, "flights", given, deadline_seconds=1) == HALF
     assert (client.endpoint.tags or {}) == given

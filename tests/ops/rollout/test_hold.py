@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
+from endpoint import Client, Resource
 
 from ops import lineage, traffic, wait
 from ops.errors import OpsError, Paused, Refused
@@ -21,48 +21,27 @@ START = datetime(2026, 11, 23, 7, tzinfo=UTC)
 LEASE_SECONDS = 60
 
 
-@dataclass
-class Endpoint:
-    """As much of an endpoint as a hold looks at."""
-
-    traffic: dict[str, int]
-    tags: dict[str, str] | None = field(default_factory=dict)
-    mirror_traffic: dict[str, int] = field(default_factory=dict)
+Other = Callable[[Resource], object]
 
 
-Other = Callable[[Endpoint], object]
-
-
-class Shared:
-    """A client of one endpoint that others change too: `then` is what they do after the next calls, one after another.
+class Shared(Client):
+    """An endpoint that others change too: `then` is what they do after the next calls, one after another.
 
     `stale` are answers to the next reads that are older than what is there.
     """
 
     def __init__(self, **tags: str) -> None:
-        self.endpoint = Endpoint(dict(BACK), tags)
-        self.puts: list[Endpoint] = []
+        super().__init__(Resource(tags=tags, traffic=dict(BACK)))
         self.then: list[tuple[str, Other]] = []
-        self.stale: list[Endpoint] = []
-        self.online_endpoints = self
+        self.stale: list[Resource] = []
 
-    def _done(self, verb: str) -> None:
+    def get(self, name: str) -> Resource:
+        found = super().get(name)
+        return self.stale.pop(0) if self.stale else found
+
+    def done(self, verb: str) -> None:
         if self.then and self.then[0][0] == verb:
             self.then.pop(0)[1](self.endpoint)
-
-    def get(self, name: str) -> Endpoint:
-        found = self.stale.pop(0) if self.stale else deepcopy(self.endpoint)
-        self._done("get")
-        return found
-
-    def begin_create_or_update(self, given: Endpoint) -> Shared:
-        self.endpoint = deepcopy(given)
-        self.puts.append(given)
-        self._done("put")
-        return self
-
-    def result(self, timeout: float) -> None:
-        """The operation has ended."""
 
     @property
     def lease(self) -> lease.Lease | None:
@@ -256,12 +235,12 @@ def test_one_old_answer_does_not_end_a_run() -> None:
     client: Any = Shared()
     held = taken(client)
     held.write(TEN, {})
-    client.stale = [Endpoint(dict(HALF), dict(client.endpoint.tags))]
+    client.stale = [Resource(dict(HALF), dict(client.endpoint.tags))]
     held.check()
-    client.stale = [deepcopy(client.endpoint), Endpoint(dict(HALF), dict(client.endpoint.tags))]
+    client.stale = [deepcopy(client.endpoint), Resource(dict(HALF), dict(client.endpoint.tags))]
     held.write(HALF, {"a": "1"})
     assert client.endpoint.traffic == HALF
-    client.stale = [Endpoint(dict(TEN), {})]
+    client.stale = [Resource(dict(TEN), {})]
     held.tag({"a": "2"})
     assert client.endpoint.tags["a"] == "2"
 
@@ -298,8 +277,8 @@ def test_what_another_operator_set_and_left_was_set_by_no_hand() -> None:
     client: Any = Shared()
     held = taken(client)
     mine = dict(client.endpoint.tags)
-    client.stale = [Endpoint(dict(HALF), {lineage.LEASE: ada()})]
-    client.endpoint = Endpoint(dict(HALF), mine)
+    client.stale = [Resource(dict(HALF), {lineage.LEASE: ada()})]
+    client.endpoint = Resource(dict(HALF), mine)
     with pytest.raises(Refused, match="ada@elsewhere:4711"):
         held.check()
 

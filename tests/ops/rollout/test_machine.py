@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
 import yaml
+from endpoint import Client, Resource
 from house import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -146,39 +146,12 @@ def test_the_default_policy_is_the_documented_one(judged: bool) -> None:
         assert [round(chosen.harm_needs(each)) for each in chosen.metrics[:2]] == [125, 1000]
 
 
-@dataclass
-class Resource:
-    """As much of an endpoint or a deployment as a rollout looks at."""
-
-    name: str
-    tags: dict[str, str] = field(default_factory=dict)
-    traffic: dict[str, int] = field(default_factory=dict)
-    mirror_traffic: dict[str, int] = field(default_factory=dict)
-    provisioning_state: str = "Succeeded"
-
-
-class Workspace:
-    """A client of one endpoint with an old blue and a new green; it keeps each endpoint that was put."""
+class Workspace(Client):
+    """An endpoint with an old blue and a new green."""
 
     def __init__(self, share: int = 0) -> None:
-        self.endpoint = Resource("flights", {}, {"blue": 100 - share, "green": share})
-        self.blue, self.green = (Resource(slot, {lineage.DEPLOYED: at}) for slot, at in DEPLOYED.items())
-        self.puts: list[Resource] = []
-        self.online_endpoints = self.online_deployments = self
-
-    def get(self, name: str) -> Resource:
-        return deepcopy(self.endpoint)
-
-    def list(self, endpoint: str) -> list[Resource]:
-        return deepcopy([self.blue, self.green])
-
-    def begin_create_or_update(self, given: Resource) -> Workspace:
-        self.endpoint = deepcopy(given)
-        self.puts.append(given)
-        return self
-
-    def result(self, timeout: float) -> None:
-        """The operation has ended."""
+        self.blue, self.green = (Resource(name=slot, tags={lineage.DEPLOYED: at}) for slot, at in DEPLOYED.items())
+        super().__init__(Resource(traffic={"blue": 100 - share, "green": share}), self.blue, self.green)
 
 
 DEPLOYED = {"blue": "2026-01", "green": "2026-02"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from endpoint import Client, Resource
 
 from ops import lineage
 from ops.errors import NotFound, Refused, UsageError
@@ -31,35 +32,17 @@ def test_whole_numbers_are_percentages(text: str, percent: int) -> None:
     assert moves.percentage(text, "--green") == percent
 
 
-@dataclass
-class Resource:
-    """As much of an endpoint or a deployment as cleanup looks at."""
+class Workspace(Client):
+    """It can be read and not written: a rule that writes before it refuses fails here."""
 
-    name: str
-    tags: dict[str, str] = field(default_factory=dict)
-    traffic: dict[str, int] = field(default_factory=dict)
-    mirror_traffic: dict[str, int] = field(default_factory=dict)
-    model: str = ""
-
-
-class Workspace:
-    """A client that can be read and not written: a rule that writes before it refuses fails here."""
-
-    def __init__(self, endpoint: Resource, *deployments: Resource) -> None:
-        self._endpoint, self._deployments = endpoint, deployments
-        self.online_endpoints = self.online_deployments = self
-
-    def get(self, name: str) -> Resource:
-        return self._endpoint
-
-    def list(self, endpoint: str) -> tuple[Resource, ...]:
-        return self._deployments
+    def begin_create_or_update(self, given: Resource) -> Client:
+        raise AssertionError(f"{given.name} was written")
 
 
 def cleanup(traffic: dict[str, int], *slots: str, tags: dict[str, str] | None = None) -> str | None:
     """Clean up an endpoint with these tags, whose deployments were made in the order of `slots`."""
-    deployments = [Resource(slot, {lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(slots)]
-    client: Any = Workspace(Resource("flights", tags or {}, traffic), *deployments)
+    deployments = [Resource(name=slot, tags={lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(slots)]
+    client: Any = Workspace(Resource(tags=tags or {}, traffic=traffic), *deployments)
     return moves.cleanup(client, "flights", force=False, deadline_seconds=1, say=lambda line: None)
 
 
@@ -96,8 +79,8 @@ def test_row_24_only_a_rollout_that_broke_off_is_undone_when_that_is_asked_for()
     for status, share in ((ledger.DONE, 100), (ledger.PAUSED, 25), (ledger.ROLLED_BACK, 0), (ledger.RUNNING, 0)):
         kept = replace(Ledger.start("green of 2026-02", POLICY).at_step(25), status=status)
         split = {"blue": 100 - share, "green": share}
-        deployments = [Resource(slot, {lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(split)]
-        client: Any = Workspace(Resource("flights", kept.tags(), split), *deployments)
+        deployments = [Resource(name=slot, tags={lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(split)]
+        client: Any = Workspace(Resource(tags=kept.tags(), traffic=split), *deployments)
         back = moves.back(client, "flights", "", unfinished=True, deadline_seconds=1, say=said.append)
         assert back.of("green") == share
     assert said == ["no rollout has broken off: the traffic stays as it is"] * 4
