@@ -28,6 +28,9 @@ KEY = "a-key-of-the-bench"
 CLIENTS = (1, 8, 32)
 # Those that only pass on have no aim, and come along in one round of so many.
 SELDOM = 3
+# One client's round is cut into turns of so many seconds: what it waits is a millisecond, of which this machine's
+# neighbours take or give a tenth from one second to the next. Long turns see one of them each, short ones all of them.
+TURN_SECONDS = 0.05
 
 HAPROXY = """
 defaults
@@ -117,21 +120,22 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                 print(f"{name} is not on this machine and was not measured")
         asked = {name: (address, requests[name]) for name, address in fronts.items()}
         aimed = {name: asked[name] for name in ("direct", "router")}
-        loads: dict[tuple[str, int], list[Load]] = {(name, clients): [] for name in asked for clients in CLIENTS}
-        for turn in range(rounds):
+        others = [name for name in asked if name != "router"]
+        pairs: dict[tuple[str, int], list[tuple[Load, Load]]] = {(name, of): [] for name in others for of in CLIENTS}
+        for number in range(rounds):
             for clients in CLIENTS:
-                for name, load in driven(aimed if turn % SELDOM else asked, clients, seconds, turn).items():
-                    loads[name, clients].append(load)
+                turns = round(seconds / TURN_SECONDS) if clients == 1 else 1
+                for turn in range(turns):
+                    loads = driven(aimed if number % SELDOM else asked, clients, seconds / turns, number + turn)
+                    router_load = loads.pop("router")
+                    for name, load in loads.items():
+                        pairs[name, clients].append((router_load, load))
 
     figures, waits = [], []
-    for name in asked:
-        if name == "router":
-            continue
+    for name in others:
         beside = "none" if name == "direct" else name
         for clients in CLIENTS:
-            theirs = loads[name, clients]
-            # Of the rounds in which the other one came along.
-            ours = loads["router", clients][:: 1 if name == "direct" else SELDOM]
+            ours, theirs = zip(*pairs[name, clients], strict=True)
             both = middle([load.rate for load in ours], [load.rate for load in theirs])
             of = f"router, requests/s, {clients} client{'s' * (clients > 1)}: beside {beside}"
             if name != "direct":

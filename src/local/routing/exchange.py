@@ -2,8 +2,10 @@
 
 No connection is kept for a second request. Gunicorn's sync worker, on which the inference server runs, closes
 after each answer anyhow, and a connection made ahead of its request would hold that worker in a blocking
-read. So there is nothing to pool, an answer cannot be taken for another request's, and no request is lost to
-a stale connection. A connect to a Unix socket or to loopback costs some 20 µs.
+read. It would also be ready more often for the deployment with more traffic, which then looks faster by some 0.05
+to 0.1 ms, where a rollout compares the times of both. So there is nothing to pool, an answer cannot be taken for
+another request's, and no request is lost to a stale connection. A connect to a Unix socket or to loopback costs
+some 20 µs.
 
 The exchange works on a plain non-blocking socket, and says by a callback how it ended: an asyncio transport and
 its protocol would double its cost, and a task that waits adds two turns of the event loop.
