@@ -54,10 +54,17 @@ class Hold:
 
     def check(self) -> None:
         """See that nobody else has taken the endpoint (Refused), or moved its traffic by hand (Paused)."""
+        self._see(self._trouble)
+
+    def check_holder(self) -> None:
+        """See that nobody else has taken the endpoint (Refused), whoever moved its traffic."""
+        self._see(self._taken)
+
+    def _see(self, trouble_with: Callable[[OnlineEndpoint], OpsError | None]) -> None:
         found: list[OpsError | None] = []
 
         def ours() -> bool:
-            found.append(self._trouble(self._look()))
+            found.append(trouble_with(self._look()))
             return found[-1] is None
 
         try:
@@ -69,10 +76,6 @@ class Hold:
             self._held = self._held and not isinstance(trouble, Refused)
             raise trouble from None
 
-    def check_holder(self) -> None:
-        """Raise Refused when another operator has taken the endpoint over."""
-        self._check_lease(self._look())
-
     def _look(self) -> OnlineEndpoint:
         return wait.retrying(
             lambda: endpoints.get(self._client, self._endpoint),
@@ -80,19 +83,23 @@ class Hold:
             deadline_seconds=self._deadline,
         )
 
-    def _check_lease(self, endpoint: OnlineEndpoint) -> None:
+    def _taken(self, endpoint: OnlineEndpoint) -> OpsError | None:
+        """Return who else has, or has had, an endpoint as read."""
         found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
-        lease.check(found, self._lease)
+        try:
+            lease.check(found, self._lease)
+        except Refused as taken:
+            return taken
         if self._held and (found is None or found.holder != self._lease.holder):
             # Whoever had it is done and gave it back: what this run observed is of before that.
-            raise Refused("another operator has had this endpoint since this run looked: run inv rollout again")
+            return Refused("another operator has had this endpoint since this run looked: run inv rollout again")
+        return None
 
     def _trouble(self, endpoint: OnlineEndpoint) -> OpsError | None:
         """Return why an endpoint, as read, is no longer this run's to write on."""
-        try:
-            self._check_lease(endpoint)
-        except Refused as taken:
-            return taken
+        return self._taken(endpoint) or self._moved(endpoint)
+
+    def _moved(self, endpoint: OnlineEndpoint) -> OpsError | None:
         split = traffic.of(endpoint)
         if self._splits and split not in self._splits:
             return Paused(f"the traffic was set to {split} by hand, not to {self._splits[-1]}: the rollout ends here")

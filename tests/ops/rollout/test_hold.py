@@ -243,6 +243,8 @@ def test_one_old_answer_does_not_end_a_run() -> None:
     client.stale = [Resource(dict(TEN), {})]
     held.tag({"a": "2"})
     assert client.endpoint.tags["a"] == "2"
+    client.stale = [Resource(dict(TEN), {})]
+    held.check_holder()
 
 
 LOOKS = {"check": Hold.check, "check_holder": Hold.check_holder, **WRITES}
