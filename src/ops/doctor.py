@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ops import actions, deployments, endpoints, live_rows, quota, signin, versions
+from ops import actions, deployments, endpoints, live_rows, quota, sdk_noise, signin, versions
 from ops.errors import OpsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def sign_in(project: Project, credential: Callable[[], Any] = signin.credential)
 
     if project.settings.is_local:
         return Finding("sign-in", OK, "the local workspace's own token")
+    sdk_noise.silence()  # the credential prints a page on each way in that it has tried
     try:
         credential().get_token(signin.SCOPE)
     except Unreachable as fault:

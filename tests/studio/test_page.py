@@ -18,7 +18,7 @@ from browsing import VIEWS, go, until
 from house import House, environment
 
 from local import launch
-from ops import endpoints, lineage, traffic
+from ops import deployments, endpoints, lineage, models, traffic
 from ops.project import Project
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_traffic_is_shifted_by_hand(page: Page, project: Project) -> None:
 
 
 def test_a_rollback_is_pressed(page: Page, project: Project) -> None:
-    """All traffic back on the older colour; the endpoint remembers which deployment it was, as after inv rollback."""
+    """All traffic back on the older colour; endpoint and model remember it, as after inv rollback."""
     page.click("button[data-key=back]")
     page.wait_for_selector("dialog[open]")
     page.click("dialog #confirm:has-text('Roll back')")
@@ -193,6 +193,14 @@ def test_a_rollback_is_pressed(page: Page, project: Project) -> None:
     assert endpoint.tags[lineage.ROLLED_BACK].startswith("green of ")
     page.wait_for_selector(".card[data-slot=green] .badge:has-text('rolled back')")
     assert page.is_disabled("button[data-key=back]")
+    said = "rolled back at 25 %: by hand, in the studio"
+    go(page, "rollout")
+    page.wait_for_selector(f"ul.history li:first-child .told:has-text('{said}')")
+    assert page.inner_text("ul.history li:first-child .slot") == "green"
+    newest = deployments.model_of(deployments.listed(project.client, project.endpoint)["green"])
+    name, _, version = newest.partition(":")
+    assert next(iter(models.outcomes(models.get(project.client, name, version)).values())) == f"green: {said}"
+    go(page, "endpoint")
 
 
 def test_a_confirmation_is_for_what_was_seen(page: Page, project: Project, house: House) -> None:

@@ -11,10 +11,11 @@ import secrets
 import time
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from local.errors import Conflict, Invalid
+from local.errors import Conflict, Invalid, Refusal
 from local.routing import traffic
 from local.storage.store import Document
 from local.studio import rollout
@@ -38,7 +39,10 @@ Arm = Callable[[Call], Awaitable[Reply]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done, in words, to what is as it was seen; `live` is the traffic afterwards."""
+    """What would be done, in words, to what is as it was seen; `live` is the traffic afterwards.
+
+    `outcome` is what the `model` (a reference) will have come to by it, "" for nothing.
+    """
 
     kind: str
     says: str
@@ -47,6 +51,8 @@ class Plan:
     seen: Json
     live: Mapping[str, int]
     tags: Mapping[str, str]
+    model: str = ""
+    outcome: str = ""
 
 
 class Actions:
@@ -80,7 +86,10 @@ class Actions:
         if plan.kind == "cancel":
             await self._arm(Call("POST", f"{self._state.place.id}/jobs/{plan.target}/cancel"))
             return {"done": f"{plan.target} is being cancelled"}
-        return await self._move(plan)
+        done = await self._move(plan)
+        if plan.outcome:
+            await self._remember(plan)
+        return done
 
     def _shift(self, given: Json) -> Plan:
         document, found = self._endpoint(given)
@@ -98,7 +107,11 @@ class Actions:
             raise Invalid(f"{document.name} has no second deployment to roll back to")
         old, new = found[-2], found[-1]
         reason = f"{rollout.identity(new)}: {REASON}"[:_TAG_CHARACTERS]
-        return self._planned("rollback", document, {old.body["name"]: 100}, {"rolled_back": reason})
+        plan = self._planned("rollback", document, {old.body["name"]: 100}, {"rolled_back": reason})
+        name = new.body["name"]
+        share = plan.seen["traffic"].get(name, 0)
+        model = str(new.body["properties"].get("model") or "")
+        return replace(plan, model=model, outcome=f"{name}: rolled back at {share} %: {REASON}")
 
     def _cancel(self, given: Json) -> Plan:
         job = self._state.jobs.get(str(given.get("job")))
@@ -160,6 +173,17 @@ class Actions:
                 await asyncio.sleep(_LOOK_SECONDS)
             else:
                 return
+
+    async def _remember(self, plan: Plan) -> None:
+        """Tag the model with what became of it, as inv rollback does; one that is gone has no history."""
+        try:
+            model = await to_thread(self._state.assets.resolve, "models", plan.model)
+        except Refusal:
+            return
+        properties = model.body["properties"]
+        tags = {**(properties.get("tags") or {}), f"rollout.{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}": plan.outcome}
+        path = f"{self._state.place.id}/models/{model.name}/versions/{model.version}"
+        await self._arm(Call("PUT", path, body={"properties": {**properties, "tags": tags}}))
 
 
 def _split(document: Document) -> Json:

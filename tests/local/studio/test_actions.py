@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,25 @@ def test_a_rollback_names_the_deployment_as_the_command_does(state: State, own: 
     asyncio.run(own.confirm(own.plan(ROLLBACK)["confirm"]))
     assert live(state) == {"blue": 100}
     assert state.endpoints.get("end").body["tags"]["rolled_back"] == "green of 2026-01-02: by hand, in the studio"
+
+
+def test_a_rollback_is_in_the_models_history(state: State, own: Actions) -> None:
+    """Beside what is there already, and as inv rollback writes it; a model that is gone stops no rollback."""
+    made = {"modelUri": "azureml://datastores/workspaceblobstore/paths/model", "tags": {"kept": "yes"}}
+    uri = state.assets.put("models", "flights", "2", made)[0].body["properties"]["modelUri"]
+    green = state.store.get("deployments", "end/green")
+    assert green is not None
+    for version in ("2", "3"):
+        reference = f"{state.place.id}/models/flights/versions/{version}"
+        state.store.put("deployments", "end/green", {**green.body, "properties": {"model": reference}}, mark="end")
+        asyncio.run(own.confirm(own.plan({**SHIFT, "percent": 50})["confirm"]))
+        asyncio.run(own.confirm(own.plan(ROLLBACK)["confirm"]))
+        assert live(state) == {"blue": 100}
+        kept = state.assets.get("models", "flights", "2").body["properties"]
+        [when] = set(kept["tags"]) - {"kept"}
+        assert re.fullmatch(r"rollout\.20\d\d-\d\d-\d\dT\d{6}Z", when)
+        assert kept["tags"] == {"kept": "yes", when: "green: rolled back at 50 %: by hand, in the studio"}
+        assert kept["modelUri"] == uri
 
 
 def test_a_split_that_moved_in_between_is_left_alone(state: State, own: Actions) -> None:

@@ -104,7 +104,7 @@ function history(past) {
   if (!past.length) return null;
   return [h("h2", {}, "History"), h("ul", { class: "history" }, past.map((each) => {
     const [word, how] = outcome(each.outcome);
-    const [slot] = each.outcome.split(",");
+    const [slot] = each.outcome.split(/[,:]/);
     return h("li", {}, badge(word, how), h("span", { class: "slot", style: slotStyle(slot) }, h("i", { class: "dot" }), slot), h("b", {}, each.model),
       h("span", { class: "told" }, each.outcome.slice(slot.length + 2)), h("time", { class: "dim", datetime: compact(each.at), title: at(compact(each.at)) }, since(compact(each.at))));
   }))];
