@@ -39,6 +39,8 @@ _GRACE_SECONDS = 5
 _COMPLAINT_SECONDS = 60.0
 _SERVERS = ("control", "scoring", "studio")
 
+_logger = logging.getLogger("local")
+
 
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals to the process."""
@@ -124,6 +126,12 @@ def _listen(folder: Path) -> dict[str, socket.socket]:
         old = dict.fromkeys(_SERVERS, 0)
     listeners = {name: bind(port) for name, port in old.items()}
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+    for name, port in old.items():
+        if port not in (0, ports[name]):
+            _logger.warning(
+                "port %d is taken: %s is on %d now, and addresses of last time are no longer right",
+                port, name, ports[name],
+            )  # fmt: skip
     write_private(folder / "ports.json", json.dumps(ports).encode())
     return listeners
 
@@ -218,7 +226,7 @@ async def serve(folder: Path, ready_fd: int | None) -> None:
         "instance": instance,
     }
     write_private(folder / CONNECTION_FILE, json.dumps(connection, indent=1).encode())
-    logging.getLogger("local").info("serving %s on %s and %s", folder, place.control, place.scoring)
+    _logger.info("serving %s on %s and %s", folder, place.control, place.scoring)
     if ready_fd is not None:
         os.write(ready_fd, b"ready\n")
         os.close(ready_fd)

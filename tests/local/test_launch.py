@@ -79,7 +79,7 @@ def test_stop_ends_it_and_keeps_the_ports(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_taken_port_is_given_up(folder: Path) -> None:
-    """When somebody has the port of last time, another one is chosen."""
+    """When somebody has the port of last time, another one is chosen, and the log says so."""
     first = launch.ensure(folder)
     launch.stop(folder)
     port = int(first.scoring.rsplit(":", 1)[1])
@@ -89,6 +89,8 @@ def test_a_taken_port_is_given_up(folder: Path) -> None:
         stranger.listen()
         second = launch.ensure(folder)
     assert second.scoring != first.scoring
+    now = second.scoring.rsplit(":", 1)[1]
+    assert f"port {port} is taken: scoring is on {now} now" in launch.log_file(folder).read_text()
 
 
 def test_a_stranger_on_the_port_is_not_trusted_and_sees_no_token(folder: Path) -> None:
