@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, champion, console, jobs, lineage, models, training
+from ops import actions, champion, console, jobs, lineage, live_rows, models, training
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -87,7 +86,7 @@ def span(tags: Mapping[str, str]) -> str:
 
 def files(root: Path, folder: Path) -> str:
     """Return how many files of data there are, their size, and the last one's name."""
-    found = sorted((root / folder).glob("*.csv*"))
+    found = live_rows.csv_files(root / folder)
     size = sum(file.stat().st_size for file in found)
     return f"{folder}: {len(found)} files, {size / 1e6:.1f} MB" + (f", the last is {found[-1].name}" if found else "")
 
@@ -95,8 +94,5 @@ def files(root: Path, folder: Path) -> str:
 def described(root: Path) -> str:
     """Return the commit and its first line; "none" outside git."""
     commit = lineage.git_commit(root)
-    words = ["git", "log", "-1", "--format=%h %s (%an)"]
-    said = (
-        "" if commit == "none" else subprocess.run(words, cwd=root, capture_output=True, text=True, check=False).stdout
-    )
-    return said.strip() + (" with changes on top" if commit.endswith("+changes") else "") or commit
+    said = lineage.git(root, "log", "-1", "--format=%h %s (%an)")
+    return said + (" with changes on top" if commit.endswith("+changes") else "") or commit

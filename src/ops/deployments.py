@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,10 +38,15 @@ class Release:
     code: Path | None = None  # a folder other than the one in the YAML
 
 
-def other(slot: str) -> str:
-    """Return the other colour."""
+def check_slot(slot: str) -> None:
+    """Raise UsageError for what is no colour."""
     if slot not in SLOTS:
         raise UsageError(f'"{slot}" is not a slot: there are {" and ".join(SLOTS)}')
+
+
+def other(slot: str) -> str:
+    """Return the other colour."""
+    check_slot(slot)
     return SLOTS[1 - SLOTS.index(slot)]
 
 
@@ -76,14 +81,20 @@ def _from_id(model: str) -> str:
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else model.removeprefix("azureml:")
 
 
-def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> dict[str, OnlineDeployment]:
-    """Return what `listed` does; raise when one of `slots` is not there (NotFound) or cannot serve (OpsError)."""
+def check_there(client: MLClient, endpoint: str, slots: Iterable[str]) -> dict[str, OnlineDeployment]:
+    """Return what `listed` does; NotFound when one of `slots` is not there."""
     there = listed(client, endpoint)
     for slot in slots:
         if slot not in there:
-            raise NotFound(
-                f"endpoint {endpoint} has no deployment {slot}; it has: {', '.join(sorted(there)) or 'none'}"
-            )
+            has = ", ".join(sorted(there)) or "none"
+            raise NotFound(f"endpoint {endpoint} has no deployment {slot}: it has {has}")
+    return there
+
+
+def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> dict[str, OnlineDeployment]:
+    """Return what `listed` does; raise when one of `slots` is not there (NotFound) or cannot serve (OpsError)."""
+    there = check_there(client, endpoint, slots)
+    for slot in slots:
         if state(there[slot]) != SUCCEEDED:
             raise OpsError(
                 f"deployment {slot} is {state(there[slot])}, not {SUCCEEDED}: inv logs --slot {slot} says why"
@@ -108,7 +119,7 @@ def create(
     from azure.ai.ml import load_online_deployment
     from azure.core.exceptions import HttpResponseError
 
-    other(slot)  # a colour, or UsageError
+    check_slot(slot)
     previous = listed(client, release.endpoint).get(slot)
     if previous is not None and state(previous) == FAILED:
         say(f"{slot}: deleting the deployment that failed")

@@ -104,9 +104,7 @@ def _versions(project: Project) -> Finding:
 def _data(project: Project) -> Finding:
     folders = {stage: getattr(project.settings.data, stage) for stage in ("dev", "prod", "live")}
     empty = [
-        f"data.{stage}: {folder}"
-        for stage, folder in folders.items()
-        if not any((project.root / folder).glob("*.csv*"))
+        f"data.{stage}: {folder}" for stage, folder in folders.items() if not live_rows.csv_files(project.root / folder)
     ]
     if not project.sample.is_file():
         empty.append(f"data.sample: {project.settings.data.sample}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import actions, wait
+from ops import actions, deployments, wait
 from ops.errors import NotFound, OpsError
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def ensure(client: MLClient, file: Path, name: str, *, deadline_seconds: float) 
         if endpoint is None:
             endpoint = load_online_endpoint(file)
             endpoint.name = name
-        elif endpoint.provisioning_state == "Succeeded":
+        elif deployments.state(endpoint) == deployments.SUCCEEDED:
             return
         client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
 
     wait.retrying(put, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
     there = get(client, name)
-    if there.provisioning_state != "Succeeded":
+    if deployments.state(there) != deployments.SUCCEEDED:
         raise OpsError(f"endpoint {name} did not come up: inv status shows its state; mend it, then try again")
     return there
 

@@ -64,13 +64,14 @@ def _files(place: Path) -> list[Path]:
 
 def git_commit(folder: Path) -> str:
     """Return the commit that `folder` stands at, with "+changes" when files differ from it; "none" outside git."""
-    commit = _git(folder, "rev-parse", "HEAD")
+    commit = git(folder, "rev-parse", "HEAD")
     if not commit:
         return "none"
-    return commit + ("+changes" if _git(folder, "status", "--porcelain", "--", ".") else "")
+    return commit + ("+changes" if git(folder, "status", "--porcelain", "--", ".") else "")
 
 
-def _git(folder: Path, *words: str) -> str:
+def git(folder: Path, *words: str) -> str:
+    """Return what git says; "" where it says nothing, fails, or is not there."""
     try:
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

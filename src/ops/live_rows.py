@@ -8,9 +8,8 @@ import json
 import math
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from ops.errors import UsageError
 
@@ -64,8 +63,14 @@ def read(folder: Path, sample: Path, limit: int, seed: int = 0) -> list[list[Cel
     return [[_cell(text, *column) for text, column in zip(row, columns.items(), strict=True)] for row in kept]
 
 
+def csv_files(folder: Path) -> list[Path]:
+    """Return the files that training reads of a folder, in order of name; none when there is no folder."""
+    found = (file for file in folder.glob("*") if file.name.endswith((".csv", ".csv.gz")) and file.name[0] != ".")
+    return sorted(file for file in found if file.is_file())
+
+
 def _rows(folder: Path, columns: list[str]) -> Iterator[list[str]]:
-    files = sorted(folder.glob("*.csv")) + sorted(folder.glob("*.csv.gz"))
+    files = csv_files(folder)
     if not files:
         raise UsageError(f"{folder} holds no CSV files")
     for file in files:
@@ -104,6 +109,6 @@ def _cell(text: str, name: str, kind: type) -> Cell:
     return text
 
 
-def request(sample: Path, rows: list[list[Cell]]) -> dict[str, Any]:
+def request(columns: Collection[str], rows: list[list[Cell]]) -> str:
     """Return the body of a request for these rows."""
-    return {"input_data": {"columns": list(columns_of(sample)), "data": rows}}
+    return json.dumps({"input_data": {"columns": list(columns), "data": rows}})

@@ -24,7 +24,7 @@ from ops import (
 )
 from ops.actions import outputs, warning
 from ops.console import ask, say
-from ops.errors import NotFound, Refused, UsageError
+from ops.errors import Refused, UsageError
 from ops.rollout import moves
 
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ class Project:
     @property
     def address(self) -> scoring.Address:
         """Where the endpoint is called, with its key."""
-        found = endpoints.get(self.client, self.endpoint)
-        return scoring.Address(str(found.scoring_uri), endpoints.key(self.client, self.endpoint))
+        return scoring.address_of(self.client, self.endpoint)
 
     def register(self, job: str | None, *, force: bool) -> Model:
         """Register a completed prod job (the newest when none is named), if it is no worse than the champion."""
@@ -150,7 +149,7 @@ class Project:
     def deploy(self, *, slot: str | None, version: str | None, dry_run: bool, force: bool) -> dict[str, Any]:
         """Deploy a version (the newest when none is named) to the idle colour, test it, say what came of it."""
         if slot is not None:
-            deployments.other(slot)
+            deployments.check_slot(slot)
         scoring.read_request(self.sample)  # which its test sends, minutes from now
         model = self.newest_model(version, register=not dry_run)
         decision = release.deploy(self.client, self.target, model, say, slot=slot, force=force, dry_run=dry_run)
@@ -189,10 +188,8 @@ class Project:
         """Return the name of a colour that is deployed, and None for ""; NotFound or UsageError for another name."""
         if not name:
             return None
-        deployments.other(name)
-        there = sorted(deployments.listed(self.client, self.endpoint))
-        if name not in there:
-            raise NotFound(f"endpoint {self.endpoint} has no deployment {name}: it has {', '.join(there) or 'none'}")
+        deployments.check_slot(name)
+        deployments.check_there(self.client, self.endpoint, [name])
         return name
 
     def scoring_uri(self) -> str:
@@ -201,36 +198,12 @@ class Project:
         return str(found.scoring_uri) if found else ""
 
     def newest_model(self, version: str | None, *, register: bool = True) -> Model:
-        """Return the version asked for, or the newest: a completed prod job that is not registered yet is, now.
-
-        One that is refused, for it is worse, stays out of it; so does, without `register`, one that waits.
-        """
-        name = self.settings.names.model
+        """Return the version asked for, or the newest, which `training.newest` tells."""
+        name, experiment = self.settings.names.model, self.settings.names.experiment
         if version is not None:
             return models.get(self.client, name, version)
-        registered = models.latest(self.client, name)
-        try:
-            job = str(jobs.completed(self.client, training.PROD, self.settings.names.experiment).name)
-        except NotFound:
-            if registered is None:
-                raise NotFound(training.NO_MODEL) from None
-            return registered
-        if not register:
-            if models.of_job(self.client, name, job) is None:
-                say(f"job {job} is not registered yet, and a dry run registers none: inv register, or inv deploy, does")
-            if registered is None:
-                raise NotFound("no registered model yet")
-            return registered
-        try:
-            newest = self.register(job, force=False)
-        except Refused as worse:
-            if registered is None:
-                raise
-            say(f"{worse}. {name}:{registered.version} stays the newest")
-            return registered
-        if registered is not None and models.number(registered.version) > models.number(newest.version):
-            return registered
-        return newest
+        registering = (lambda job: self.register(job, force=False)) if register else None
+        return training.newest(self.client, name, experiment, registering, say)
 
     def drift(self) -> dict[str, float]:
         """Return how far each column of the live rows is from what the live model learned from; {} with none live."""

@@ -15,7 +15,7 @@ from ops.rollout.position import position
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Model, OnlineDeployment, OnlineEndpoint
+    from azure.ai.ml.entities import Model, OnlineDeployment
 
 Say = Callable[[str], None]
 PIPELINE = "model.skops"  # what serves a model that does not convert to a graph
@@ -68,7 +68,7 @@ def decide(
     """
     live = live_slot(there, split)
     if slot is not None:
-        deployments.other(slot)
+        deployments.check_slot(slot)
     if live is not None and slot == live:
         raise UsageError(
             f"{live} is live: a new version goes to {deployments.other(live)}, where no request reaches it yet"
@@ -135,14 +135,14 @@ def deploy(
     say(decision.reason + (" (dry run: nothing is changed)" if dry_run else ""))
     if decision.slot is None or dry_run:
         return decision
-    endpoint = endpoints.ensure(
+    endpoints.ensure(
         client, target.root / "azureml" / "endpoint.yml", target.endpoint, deadline_seconds=target.deadline_seconds
     )
     if decision.create:
         if not force:
             check_libraries(model, (target.root / "environment.yml").read_text())
         _create(client, target, model, content, decision.slot, say)
-    _test(client, target, endpoint, decision.slot, say)
+    _test(client, target, decision.slot, say)
     # Read anew: to bring it up took minutes, in which somebody may have set a split.
     if not traffic.read(client, target.endpoint).live:
         written = traffic.write(client, target.endpoint, {decision.slot: 100}, deadline_seconds=target.deadline_seconds)
@@ -164,7 +164,6 @@ def _create(client: MLClient, target: Target, model: Model, content: Mapping[str
     say(f"{slot}: up with {content[lineage.MODEL]}")
 
 
-def _test(client: MLClient, target: Target, endpoint: OnlineEndpoint, slot: str, say: Say) -> None:
-    address = scoring.Address(str(endpoint.scoring_uri), endpoints.key(client, target.endpoint))
-    checks = scoring.test(target.root, address, slot, target.sample)
+def _test(client: MLClient, target: Target, slot: str, say: Say) -> None:
+    checks = scoring.test(target.root, scoring.address_of(client, target.endpoint), slot, target.sample)
     say(f"{slot}: passed all {len(checks)} checks of the endpoint test")

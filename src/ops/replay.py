@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
@@ -66,10 +65,11 @@ class Replay:
 
         chance = random.Random(number)
         pause = self.clients / self.requests_a_second
+        columns = live_rows.columns_of(self.sample)
         with requests.Session() as session:
             session.headers.update(self.address.headers())
             while not self._stop.wait(chance.uniform(0.5, 1.5) * pause):
-                body = json.dumps(live_rows.request(self.sample, [chance.choice(self.rows)]))
+                body = live_rows.request(columns, [chance.choice(self.rows)])
                 start = time.monotonic()
                 try:
                     reply = session.post(self.address.uri, data=body, timeout=60)

@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ops import endpoints
 from ops.errors import OpsError, TestFailed, UsageError
 
 if TYPE_CHECKING:
     import requests
+    from azure.ai.ml import MLClient
 
 PIN = "azureml-model-deployment"
 KEY_VARIABLE = "ENDPOINT_KEY"
@@ -47,6 +49,11 @@ class Check:
     ok: bool
     detail: str
     milliseconds: float
+
+
+def address_of(client: MLClient, endpoint: str) -> Address:
+    """Return where an endpoint is called, with its key; NotFound when it is not there or gives none."""
+    return Address(str(endpoints.get(client, endpoint).scoring_uri), endpoints.key(client, endpoint))
 
 
 def test(root: Path, address: Address, slot: str | None, sample: Path) -> list[Check]:

@@ -148,9 +148,7 @@ def _span(tags: Mapping[str, str]) -> str:
 
 def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -> dict[str, Any]:
     """Ask the endpoint once, and follow the answer back: deployment, model version, job, metrics, data, git commit."""
-    there = endpoints.get(client, endpoint)
-    address = scoring.Address(str(there.scoring_uri), endpoints.key(client, endpoint))
-    answer = scoring.call(address, sample, slot)
+    answer = scoring.call(scoring.address_of(client, endpoint), sample, slot)
     answered_by = answer.headers.get(scoring.PIN)
     if answer.status_code != 200 or not answered_by:
         raise OpsError(

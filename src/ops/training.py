@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import comparison, jobs, lineage, models, progress
+from ops import comparison, jobs, lineage, live_rows, models, progress
 from ops.errors import NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Plan:
     def folder(self, stage: str) -> Path:
         """Return the stage's data folder; UsageError when it holds no CSV file."""
         folder = self.root / self.data[stage]
-        if not folder.is_dir() or not any(folder.glob("*.csv*")):
+        if not live_rows.csv_files(folder):
             raise UsageError(f"data.{stage}: {self.data[stage]} is not a folder with CSV files")
         return folder
 
@@ -132,6 +132,36 @@ def register(
     model = models.register(client, name, str(done.name), tags)
     say(f"model {name}:{model.version}: registered from job {done.name}")
     return model
+
+
+def newest(client: MLClient, name: str, experiment: str, register: Callable[[str], Model] | None, say: Say) -> Model:
+    """Return the newest version: a completed prod job that is not registered yet is, by `register`, now.
+
+    One that is refused, for it is worse, stays out of it; so does, without `register`, one that waits.
+    """
+    registered = models.latest(client, name)
+    try:
+        job = str(jobs.completed(client, PROD, experiment).name)
+    except NotFound:
+        if registered is None:
+            raise NotFound(NO_MODEL) from None
+        return registered
+    if register is None:
+        if models.of_job(client, name, job) is None:
+            say(f"job {job} is not registered yet, and a dry run registers none: inv register, or inv deploy, does")
+        if registered is None:
+            raise NotFound("no registered model yet")
+        return registered
+    try:
+        found = register(job)
+    except Refused as worse:
+        if registered is None:
+            raise
+        say(f"{worse}. {name}:{registered.version} stays the newest")
+        return registered
+    if registered is not None and models.number(registered.version) > models.number(found.version):
+        return registered
+    return found
 
 
 def _compare(

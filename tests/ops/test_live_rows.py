@@ -40,6 +40,17 @@ def test_cells_have_the_types_of_the_sample(place: Path) -> None:
     assert len(rows) == 202
 
 
+def test_the_files_of_a_folder_are_those_that_training_reads(place: Path) -> None:
+    """No hidden file, no copy by another name, no folder; none in a folder that is not there."""
+    for other in (".a.csv", "a.csv.bak", "notes.txt"):
+        (place / other).write_text("x\n1\n")
+    (place / "old.csv").mkdir()
+    (place / "b.csv.gz").unlink()
+    (place / "b.csv").write_text((place / "a.csv").read_text())
+    assert [file.name for file in live_rows.csv_files(place)] == ["a.csv", "b.csv"] == list(read_folder(place).files)
+    assert live_rows.csv_files(place / "nowhere") == []
+
+
 def test_rows_are_drawn_from_all_files_and_again(place: Path) -> None:
     """A sample of the later file's rows too, the same for the same seed, another for another."""
     first = live_rows.read(place, place / "sample.json", limit=20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,11 +24,6 @@ class Finding:
     safety: float | None
     safety_needs: float
 
-    def __str__(self) -> str:
-        text = f"{self.metric}: green {self.green}, blue {self.blue}"
-        text += f"; harm {_shown(self.harm_peak)} of {self.harm_needs:.0f}"
-        return text + ("" if self.safety is None else f", safety {_shown(self.safety)} of {self.safety_needs:.0f}")
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -37,12 +31,3 @@ class Verdict:
 
     answer: Answer
     findings: tuple[Finding, ...]
-
-    def __str__(self) -> str:
-        """Say the metrics that decided; all when none did."""
-        decided = [finding for finding in self.findings if finding.answer == self.answer]
-        return f"{self.answer}: " + "; ".join(map(str, decided or self.findings))
-
-
-def _shown(log_e: float) -> str:
-    return f"{math.exp(min(log_e, 700.0)):.2g}" if log_e < 13.8 else f"10^{log_e / math.log(10):.0f}"

@@ -42,7 +42,6 @@ class Answer:
     fault: str
     seconds: float
     predictions: tuple[object, ...] = ()
-    probabilities: tuple[float, ...] = ()
     busy: bool = False
 
 
@@ -116,7 +115,7 @@ class Prober:
 
         self._find = find
         self._address = find()
-        self._columns = list(live_rows.columns_of(sample))
+        self._columns = live_rows.columns_of(sample)
         self._rows = rows
         self._chance = random.Random(seed)
         self._sessions: dict[str, requests.Session] = {}
@@ -150,7 +149,7 @@ class Prober:
         return Pair(answers[old], answers[new], tuple(self._ask(old, self._row()) for _ in range(further)))
 
     def _row(self) -> str:
-        return json.dumps({"input_data": {"columns": self._columns, "data": [self._chance.choice(self._rows)]}})
+        return live_rows.request(self._columns, [self._chance.choice(self._rows)])
 
     def _ask(self, slot: str, body: str) -> Answer:
         import requests
@@ -197,4 +196,4 @@ def judged(status: int, headers: Mapping[str, str], text: str, slot: str, second
         return Answer(f"not an answer of the agreed shape: {text[:200]}", seconds)
     if len(predictions) != 1 or len(probabilities) != 1 or not 0 <= probabilities[0] <= 1:
         return Answer(f"not one prediction with its probability: {text[:200]}", seconds)
-    return Answer("", seconds, predictions, probabilities)
+    return Answer("", seconds, predictions)

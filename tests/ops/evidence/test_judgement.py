@@ -66,8 +66,10 @@ def test_harm_once_shown_stays_shown() -> None:
 def test_one_bad_metric_is_bad() -> None:
     """row_22: slow answers alone roll back, whatever errors say, and the verdict names them."""
     evidence = after(Evidence.start(THREE), 20, error=GOOD, slow=(Counts(90, 1), Counts(10, 8)), disagree=GOOD)
-    assert evidence.verdict().answer == "bad"
-    assert str(evidence.verdict()).startswith("bad: slow: green 160 of 200 (80.00 %), blue 20 of 1,800")
+    verdict = evidence.verdict()
+    assert verdict.answer == "bad"
+    [slow] = [finding for finding in verdict.findings if finding.answer == "bad"]
+    assert (slow.metric, str(slow.green), str(slow.blue)) == ("slow", "160 of 200 (80.00 %)", "20 of 1,800 (1.11 %)")
 
 
 def test_one_unknown_metric_is_not_yet_good() -> None:

@@ -163,8 +163,10 @@ def test_times_are_judged_only_when_the_policy_says_so() -> None:
     assert evidence.policy.harm_needs(Slower(0.1)) == pytest.approx(200)
     for _ in range(WARM + 60):
         evidence = evidence.update(Times(0.01, 0.03))
-    assert evidence.verdict().answer == "bad"
-    assert str(evidence.verdict()).startswith("bad: slower: green 60 of 60")
+    verdict = evidence.verdict()
+    assert verdict.answer == "bad"
+    [slower] = [finding for finding in verdict.findings if finding.answer == "bad"]
+    assert (slower.metric, slower.green.bad, slower.green.n) == ("slower", 60, 60)
     good = Evidence.start(Policy(slower=Slower(0.1)))
     for _ in range(20):
         good = good.update({"error": (Counts(90), Counts(90))})

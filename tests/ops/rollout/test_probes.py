@@ -31,7 +31,7 @@ def worth(status: int = 200, text: str = FINE, slot: str = "green") -> Answer:
 def test_a_good_answer_is_kept_with_its_prediction() -> None:
     """No fault, not busy."""
     found = worth()
-    assert (found.fault, found.busy, found.predictions, found.probabilities) == ("", False, ("1",), (0.7,))
+    assert (found.fault, found.busy, found.predictions) == ("", False, ("1",))
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 408, 424, 500, 502, 503])
@@ -75,7 +75,7 @@ def pair(old: str = "", new: str = "", *, busy: str = "", slow: str = "", other:
     """Return a pair; `busy`, `slow` and `other` (prediction) name the sides that are so."""
 
     def side(name: str, fault: str) -> Answer:
-        return Answer(fault, 2.0 if name in slow else 0.01, ("0" if name in other else "1",), (0.5,), busy=name in busy)
+        return Answer(fault, 2.0 if name in slow else 0.01, ("0" if name in other else "1",), busy=name in busy)
 
     return Pair(side("old", old), side("new", new))
 
@@ -117,7 +117,7 @@ def test_further_answers_of_the_old_one_count_as_its_errors_alone() -> None:
 def test_another_prediction_is_the_new_ones_disagreement() -> None:
     """Probabilities may differ."""
     assert pair(other="new").block(1.0)[DISAGREE] == (GOOD, BAD)
-    near = Pair(Answer("", 0.1, ("1",), (0.7,)), Answer("", 0.1, ("1",), (0.6,)))
+    near = Pair(worth(), worth(text=FINE.replace("0.7", "0.6")))
     assert near.block(1.0)[DISAGREE] == (GOOD, GOOD)
 
 
