@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from local.routing.backend import Backend, Limits, Upstream
 from local.routing.front import Front
-from local.routing.router import EndpointRoute, Router
+from local.routing.router import Router
+from local.routing.routes import EndpointRoute
 from local.server import bind
 
 

@@ -15,8 +15,10 @@ import psutil
 
 from local.routing.calls import Call
 from local.routing.replies import Reply
-from local.routing.router import EndpointRoute, Router
-from local.serving.supervisor import DeploymentSpec, Supervisor
+from local.routing.router import Router
+from local.routing.routes import EndpointRoute
+from local.serving.spec import DeploymentSpec
+from local.serving.supervisor import Supervisor
 
 KEY = "the-key"
 ECHO = """

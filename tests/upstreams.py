@@ -13,7 +13,8 @@ from typing import Any
 from local.routing.backend import Backend, Limits, Upstream
 from local.routing.exchange import Address
 from local.routing.front import Front
-from local.routing.router import EndpointRoute, Router
+from local.routing.router import Router
+from local.routing.routes import EndpointRoute
 
 KEY = "a-key-of-the-test"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

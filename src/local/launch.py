@@ -25,6 +25,8 @@ from local.folder import CONNECTION_FILE, LOG_FILE, OLD_LOG_FILE, check, clear
 
 # Raised when a running server of older code should not be used any more.
 PROTOCOL = "2"
+PING = ("_local", "ping")
+"""The path on the scoring port by which a server is known again."""
 _PING_SECONDS = 5.0
 _STOP_SECONDS = 30.0
 _LOG_LIMIT = 4 << 20
@@ -142,10 +144,15 @@ def reset(folder: Path) -> None:
         clear(folder)
 
 
+def proof(token: str, nonce: str) -> str:
+    """Return what shows, without showing the token, that one knows it."""
+    return hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()
+
+
 def _answers(connection: Connection, token: str) -> bool:
     nonce = secrets.token_hex(16)
     host, _, port = connection.scoring.removeprefix("http://").partition(":")
-    request = f"GET /_local/ping?{nonce} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    request = f"GET /{'/'.join(PING)}?{nonce} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection((host, int(port)), timeout=_PING_SECONDS) as client:
             client.sendall(request.encode())
@@ -153,8 +160,7 @@ def _answers(connection: Connection, token: str) -> bool:
                 answer = json.loads(reader.read(65536).partition(b"\r\n\r\n")[2])
     except (OSError, ValueError):
         return False
-    expected = hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()
-    proven = hmac.compare_digest(str(answer.get("proof")), expected)
+    proven = hmac.compare_digest(str(answer.get("proof")), proof(token, nonce))
     return proven and answer.get("instance") == connection.instance
 
 

@@ -25,14 +25,14 @@ from starlette.types import ASGIApp
 
 from local.control.app import control_app
 from local.control.heads import BoundedHead
-from local.control.ping import PATH, Ping
+from local.control.ping import Ping
 from local.control.state import assemble
 from local.errors import FolderError, StartError
 from local.folder import CONNECTION_FILE, check, write_private
-from local.launch import PROTOCOL
+from local.launch import PING, PROTOCOL
 from local.routing.front import Front
 from local.studio.app import Studio
-from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place
+from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place, hosts
 
 _BACKLOG = 512
 _GRACE_SECONDS = 5
@@ -158,11 +158,6 @@ def _address(scheme: str, listener: socket.socket) -> str:
     return f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _hosts(address: str) -> frozenset[str]:
-    host = address.partition("://")[2]
-    return frozenset({host, host.replace("127.0.0.1", "localhost")})
-
-
 def _config(app: ASGIApp, certificate: Path | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -199,12 +194,12 @@ async def serve(folder: Path, ready_fd: int | None) -> None:
     instance = secrets.token_hex(8)
     state = assemble(folder, instance, token, place)
     identity = {"instance": instance, "version": PROTOCOL}
-    studio = Studio(state, state.sessions, _hosts(place.studio))
+    studio = Studio(state, state.sessions, hosts(place.studio))
     servers = [
         (_Server(_config(control_app(state), certificate)), listeners["control"]),
         (_Server(_config(studio.app, None)), listeners["studio"]),
     ]
-    scoring = Front(state.router, {PATH: Ping(identity, token)})
+    scoring = Front(state.router, {PING: Ping(identity, token)})
     await state.start()
     studio.stream.start()
     await scoring.open(listeners["scoring"], _BACKLOG)

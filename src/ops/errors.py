@@ -1,17 +1,17 @@
 """What can go wrong in ops, and how a command then ends.
 
     OpsError                    exit 1: it failed, or was rolled back
-    ├── UsageError              exit 2: a setting or a value that cannot be
+    ├── UsageError              exit 2: an invalid setting or value
     ├── NotFound                what was asked for does not exist
-    ├── Refused                 possible, but not wise: a gate is closed; --force opens some
-    ├── JobFailed               a job ended, or stayed, without success
+    ├── Refused                 a rule forbids it now; --force overrides some rules
+    ├── JobFailed               a job failed, was cancelled, or did not end in time
     ├── DeploymentFailed        Azure could not bring a deployment up
-    ├── TestFailed              a deployment answers, but not as it must
+    ├── TestFailed              a deployment is up, but did not pass the endpoint test
     ├── RolledBack              the rollout found the new deployment bad; the old one has the traffic
     ├── Moved                   somebody else changed the traffic in the meantime
     ├── Timeout                 a wait reached its deadline
     ├── Unreachable             no workspace, or no sign-in
-    └── Paused                  exit 3: not yet known; nothing was changed back
+    └── Paused                  exit 3: the rollout stopped before its end; the traffic stays as it is
 
 Every message says the thing, the fault, and what exists or what to do.
 """
@@ -31,7 +31,7 @@ class OpsError(Exception):
 
 
 class UsageError(OpsError):
-    """A setting or a value that cannot be."""
+    """An invalid setting or value."""
 
     exit_code = 2
 
@@ -41,11 +41,11 @@ class NotFound(OpsError):
 
 
 class Refused(OpsError):
-    """Possible, but a gate is closed."""
+    """A rule forbids it now; --force overrides some rules."""
 
 
 class JobFailed(OpsError):
-    """A job ended, or stayed, without success."""
+    """A job failed, was cancelled, or did not end in time."""
 
 
 class DeploymentFailed(OpsError):
@@ -53,7 +53,7 @@ class DeploymentFailed(OpsError):
 
 
 class TestFailed(OpsError):
-    """A deployment answers, but not as it must."""
+    """A deployment is up, but did not pass the endpoint test."""
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 
@@ -75,6 +75,6 @@ class Unreachable(OpsError):
 
 
 class Paused(OpsError):
-    """Not yet known; nothing was changed back."""
+    """The rollout stopped before its end; the traffic stays as it is."""
 
     exit_code = 3

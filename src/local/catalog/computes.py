@@ -8,12 +8,11 @@ import psutil
 
 from local.errors import Conflict, Invalid, NotFound, Unsupported
 from local.storage.store import Store
-from local.wire.call import Call, Json, Reply
+from local.wire.call import BORN, Call, Json, Reply
 from local.wire.place import Place
 
 # There from the beginning; others are made through the API, as on Azure.
 GIVEN = ("cpu-cluster", "gpu-cluster", "cpu-small", "serverless")
-_BORN = "2024-01-01T00:00:00+00:00"
 _NODES = {
     f"{state}NodeCount": int(state == "idle")
     for state in ("preparing", "running", "idle", "unusable", "leaving", "preempted")
@@ -36,7 +35,7 @@ class Computes:
         if document is None and name not in GIVEN:
             raise NotFound("Compute", f"Compute with name {name} not found (there are {', '.join(self.names())}).")
         made = document.body if document else {}
-        born = document.created if document else _BORN
+        born = document.created if document else BORN
         return {
             "id": f"{self.place.id}/computes/{name}",
             "name": name,
@@ -53,7 +52,7 @@ class Computes:
                 "disableLocalAuth": True,
                 "isAttachedCompute": False,
                 "createdOn": born,
-                "modifiedOn": document.modified if document else _BORN,
+                "modifiedOn": document.modified if document else BORN,
                 "properties": {
                     "vmSize": "LOCAL",
                     "vmPriority": "Dedicated",

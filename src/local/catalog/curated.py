@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from local.catalog.references import LATEST
 from local.storage.store import Document
+from local.wire.call import BORN
 
 PREFIX = "AzureML-"
 # The service numbers them as they are rebuilt. Whatever number is asked for is there; the latest is this one.
 NUMBER = "1"
-_BORN = "2024-01-01T00:00:00+00:00"
 
 
 def version(kind: str, name: str, asked: str = LATEST) -> Document | None:
@@ -18,13 +18,11 @@ def version(kind: str, name: str, asked: str = LATEST) -> Document | None:
     number = NUMBER if asked == LATEST else asked
     image = f"mcr.microsoft.com/azureml/curated/{name.removeprefix(PREFIX).lower()}:{number}"
     properties = {"environmentType": "Curated", "osType": "Linux", "image": image, "condaFile": None}
-    return Document(0, kind, name, number, "", False, _BORN, _BORN, {"properties": properties})
+    return Document(0, kind, name, number, "", False, BORN, BORN, {"properties": properties})
 
 
 def container(kind: str, name: str) -> Document | None:
     """Return what lists the versions of a curated environment; None when the name is not one of theirs."""
     if version(kind, name) is None:
         return None
-    return Document(
-        0, f"{kind}.container", name, "", "", False, _BORN, _BORN, {"properties": {"latestVersion": NUMBER}}
-    )
+    return Document(0, f"{kind}.container", name, "", "", False, BORN, BORN, {"properties": {"latestVersion": NUMBER}})

@@ -12,8 +12,6 @@ from local.wire.guard import Guard
 from local.wire.place import STORAGE_SUFFIX, Place
 
 OWN = ("workspaceblobstore", "workspaceartifactstore")
-# There is no time that matters: they exist as long as the workspace's folder does.
-BORN = "2024-01-01T00:00:00+00:00"
 # What each type must name, by the API specification of 2024-10-01-preview.
 _REQUIRED = {
     "AzureBlob": (),
@@ -45,15 +43,7 @@ class Datastores:
             "protocol": "https",
             "serviceDataAccessAuthIdentity": "None",
         }
-        system = {
-            "createdAt": BORN,
-            "createdBy": "local user",
-            "createdByType": "User",
-            "lastModifiedAt": BORN,
-            "lastModifiedBy": "local user",
-            "lastModifiedByType": "User",
-        }
-        return self._render(name, properties, system)
+        return self._render(name, properties, system_data())
 
     def get(self, name: str) -> Json:
         """Return a datastore as the service shows it: without its secrets."""

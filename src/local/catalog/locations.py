@@ -10,7 +10,7 @@ from local.catalog import references
 from local.catalog.references import Reference
 from local.errors import Invalid, NotFound, Unsupported
 from local.storage.store import Store
-from local.wire.place import Place
+from local.wire.place import Place, run_folder
 
 _DATASTORE = re.compile(
     r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/)?"
@@ -143,7 +143,7 @@ class Locator:
             uri = declared[output].get("uri")
             base = self.resolve(uri) if uri else self._in_datastore(_DEFAULT_DATASTORE, f"azureml/{job}/{output}")
         elif output in ("artifacts", "default"):
-            base = self._in_datastore("workspaceartifactstore", f"ExperimentRun/dcid.{job}")
+            base = self._in_datastore("workspaceartifactstore", run_folder(job))
         else:
             known = ", ".join(sorted(declared)) or "none"
             raise NotFound("Output", f"Job {job} has no output {output} (it has: {known}).")

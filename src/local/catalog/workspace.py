@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from local.wire.call import Call, Json, Reply
+from local.wire.call import Call, Json, Reply, system_data
 from local.wire.place import Place
-
-# There is no user to name and no time that matters: the workspace exists as long as its folder does.
-_BORN = "2024-01-01T00:00:00+00:00"
-_SYSTEM = {
-    "createdAt": _BORN,
-    "createdBy": "local user",
-    "createdByType": "User",
-    "lastModifiedAt": _BORN,
-    "lastModifiedBy": "local user",
-    "lastModifiedByType": "User",
-}
 
 
 def _workspace(place: Place) -> Json:
@@ -37,7 +26,7 @@ def _workspace(place: Place) -> Json:
         "publicNetworkAccess": "Disabled",
         "workspaceId": place.guid,
         "discoveryUrl": f"{place.control}/discovery",
-        "mlFlowTrackingUri": f"{place.control}/mlflow/v1.0{place.id}",
+        "mlFlowTrackingUri": f"{place.control}{place.mlflow_path}",
     }
     return {
         "id": place.id,
@@ -49,7 +38,7 @@ def _workspace(place: Place) -> Json:
         "identity": {"type": "SystemAssigned", "principalId": place.guid, "tenantId": place.subscription_id},
         "sku": {"name": "Basic", "tier": "Basic"},
         "properties": properties,
-        "systemData": _SYSTEM,
+        "systemData": system_data(),
     }
 
 

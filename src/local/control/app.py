@@ -23,9 +23,9 @@ from local.control.blob_http import BlobApi
 from local.control.faults import Severed
 from local.control.state import State
 from local.control.tape import Tape
-from local.errors import Invalid, LocalError, Refusal, TooLarge
-from local.training.tracking import error_json, tracking_path
-from local.wire.call import Call, Reply
+from local.errors import Invalid, LocalError, Refusal
+from local.training.tracking import error_json
+from local.wire.call import Call, Reply, received
 from local.wire.guard import bearer
 
 MAX_JSON = 4 << 20
@@ -90,7 +90,7 @@ def control_app(state: State) -> Starlette:
             _LOG.exception("%s of an artifact", request.method)
             return _refused(request, Refusal(str(error)))
 
-    artifacts = f"{tracking_path(state.place)}{ARTIFACTS}"
+    artifacts = f"{state.place.mlflow_path}{ARTIFACTS}"
     return Starlette(
         routes=[
             Route(artifacts, artifact, methods=_METHODS),
@@ -116,14 +116,9 @@ class _Broken(Response):
 
 async def _call(request: Request) -> Call:
     body: Any = None
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_JSON:
-            raise TooLarge(f"A control-plane request carries at most {MAX_JSON >> 20} MiB")
-    if received:
+    if came := await received(request.stream(), MAX_JSON, "A control-plane request"):
         try:
-            body = json.loads(received)
+            body = json.loads(came)
         except (ValueError, RecursionError) as error:
             raise Invalid(f"The request body is not JSON: {error}", code="InvalidRequestContent") from error
     return Call(request.method, request.url.path, {}, dict(request.query_params), body)

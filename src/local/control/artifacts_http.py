@@ -17,6 +17,7 @@ from local.storage.blobs import Blobs, safe_name
 from local.training.tracking import Tracking
 from local.wire.call import Json
 from local.wire.guard import bearer
+from local.wire.place import run_folder
 
 PATH = "/api/2.0/mlflow-artifacts/artifacts"
 
@@ -40,7 +41,7 @@ class ArtifactApi:
             return JSONResponse({"files": await to_thread(self._list, run, rest)})
         if not rest:
             raise Invalid("An artifact needs a path")
-        name = f"ExperimentRun/dcid.{run}/{safe_name(rest)}"
+        name = f"{run_folder(run)}/{safe_name(rest)}"
         if request.method == "PUT":
             with self.blobs.arriving() as path:
                 digest = await receive(request, path)
@@ -53,7 +54,7 @@ class ArtifactApi:
     def _list(self, run: str, below: str) -> list[Json]:
         """Return the files and folders directly below a path, with their names relative to it."""
         found: dict[str, Json] = {}
-        for path, blob in self.blobs.tree(self.container, f"ExperimentRun/dcid.{run}/{below}"):
+        for path, blob in self.blobs.tree(self.container, f"{run_folder(run)}/{below}"):
             if path.parts:
                 head, is_dir = path.parts[0], len(path.parts) > 1
                 found[head] = {"path": head, "is_dir": is_dir} | ({} if is_dir else {"file_size": blob.size})

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from local.errors import Invalid, TooLarge
 from local.storage.blobs import Blob
+from local.wire.call import BORN
 
 # Of the characters that a name may have, those that XML has not.
 _UNSPEAKABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -33,7 +34,7 @@ def error(status: int, code: str, message: str) -> Response:
 
 
 def http_date(stamp: str | None) -> str:
-    moment = datetime.fromisoformat(stamp) if stamp else datetime.fromisoformat("2024-01-01T00:00:00+00:00")
+    moment = datetime.fromisoformat(stamp or BORN)
     return format_datetime(moment, usegmt=True)
 
 

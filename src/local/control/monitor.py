@@ -127,9 +127,9 @@ def _values(state: State, endpoint: str, deployment: str | None, query: metrics.
 def _check(state: State, endpoint: str, deployment: str | None) -> str:
     if deployment is None:
         state.endpoints.get(endpoint)
-        return f"{state.place.id}/onlineEndpoints/{endpoint}"
+        return state.place.endpoint_id(endpoint)
     state.deployments.get(endpoint, deployment)
-    return f"{state.place.id}/onlineEndpoints/{endpoint}/deployments/{deployment}"
+    return state.place.deployment_id(endpoint, deployment)
 
 
 def _definitions(deployment: str | None) -> tuple[metrics.Definition, ...]:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 
+from local.launch import proof
 from local.routing.replies import Reply
-
-PATH = ("_local", "ping")
-
-
-def proof(token: str, nonce: str) -> str:
-    """Return what shows, without showing the token, that one knows it."""
-    return hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 class Ping:

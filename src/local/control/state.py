@@ -27,7 +27,7 @@ from local.training.staging import Staging
 from local.training.tracking import Tracking
 from local.wire.guard import Guard
 from local.wire.operations import Operations
-from local.wire.place import Place
+from local.wire.place import Place, hosts
 from local.wire.sessions import Sessions
 
 # How long a start waits for the deployments of last time to serve again before it says that it is ready.
@@ -79,13 +79,12 @@ class State:
 def assemble(folder: Path, instance: str, token: str, place: Place) -> State:
     """Put the parts of a workspace together around its state folder."""
     store = Store(folder / STORE_FILE)
-    hosts = frozenset(address.split("://")[1] for address in (place.control, place.scoring))
     blobs = Blobs(folder, store)
     locator = Locator(place, store)
     assets = Assets(place, store, locator, blobs)
     folders = Folders(folder / "jobs", locator, blobs)
     jobs = Jobs(place, store, assets, Computes(place, store), folders)
-    guard = Guard(token, hosts | {host.replace("127.0.0.1", "localhost") for host in hosts})
+    guard = Guard(token, hosts(place.control, place.scoring))
     operations = Operations(place, store)
     tracking = Tracking(place, store, jobs, guard)
     staging = Staging(folder, folders, place, jobs, blobs, locator, assets, tracking)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from local.control import blob_words
 from local.errors import Invalid, NotFound, TooLarge, Unsupported
 from local.storage.blobs import CHUNK, Blob, Blobs
+from local.wire.call import received
 from local.wire.guard import Guard
 
 MAX_BODY = 256 << 20
@@ -63,7 +64,7 @@ class Uploads:
         return Response(status_code=201, headers={"Content-MD5": digest})
 
     async def put_blocklist(self, request: Request, container: str, name: str) -> Response:
-        body = await _small(request)
+        body = await received(request.stream(), MAX_BLOCK_LIST, "A block list")
         # A zero byte is another encoding's, in which the words would look otherwise.
         if b"<!DOCTYPE" in body or b"<!ENTITY" in body or b"\0" in body:
             raise Invalid("The block list is not usable", code="InvalidXmlDocument")
@@ -120,16 +121,6 @@ class Uploads:
 
 def _digest(blocks: list[str]) -> str:
     return hashlib.sha256("\n".join(blocks).encode()).hexdigest()
-
-
-async def _small(request: Request) -> bytes:
-    """Read a block list, and no more than one may be long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BLOCK_LIST:
-            raise TooLarge(f"A block list is at most {MAX_BLOCK_LIST >> 20} MiB long")
-    return bytes(body)
 
 
 async def receive(request: Request, path: Path) -> str:

@@ -18,8 +18,6 @@ from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal, too_large
 from local.routing.routes import EndpointRoute, Fault, Route
 from local.routing.telemetry import Telemetry
 
-__all__ = ["EndpointRoute", "Router"]
-
 _METHODS = {"score": ("POST", "GET"), "": ("GET",), "swagger.json": ("GET",)}
 _MIRRORED_AT_ONCE = 64
 

@@ -22,14 +22,10 @@ NAME_PATTERN = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 NAME_LENGTHS = range(3, 33)
 
 
-class TrafficRefused(Invalid):
-    """A name or a traffic allocation breaks a rule of the service."""
-
-
 def check_name(kind: str, name: str) -> None:
     """Refuse a name that an endpoint or deployment cannot bear. `kind` is the word for it in the message."""
     if len(name) not in NAME_LENGTHS or not NAME_PATTERN.fullmatch(name):
-        raise TrafficRefused(
+        raise Invalid(
             f"The {kind} name '{name}' is not valid: it must have {NAME_LENGTHS.start} to "
             f"{NAME_LENGTHS.stop - 1} characters, begin with a letter, hold only letters, digits and '-', "
             "and end with a letter or digit."
@@ -45,15 +41,15 @@ def check_traffic(traffic: Mapping[str, object], mirror: Mapping[str, object], d
     shadow = _percentages("mirror traffic", mirror, deployments)
     total = sum(live.values())
     if total not in (0, 100):
-        raise TrafficRefused(f"The sum of traffic must be 0 or 100, but {_spell(live)} sums to {total}.")
+        raise Invalid(f"The sum of traffic must be 0 or 100, but {_spell(live)} sums to {total}.")
     mirrored = [name for name, percent in shadow.items() if percent]
     if len(mirrored) > 1:
-        raise TrafficRefused(f"Mirror traffic can go to one deployment only, not to {', '.join(sorted(mirrored))}.")
+        raise Invalid(f"Mirror traffic can go to one deployment only, not to {', '.join(sorted(mirrored))}.")
     for name in mirrored:
         if shadow[name] > MIRROR_LIMIT:
-            raise TrafficRefused(f"Mirror traffic of '{name}' is {shadow[name]} %, over the most of {MIRROR_LIMIT} %.")
+            raise Invalid(f"Mirror traffic of '{name}' is {shadow[name]} %, over the most of {MIRROR_LIMIT} %.")
         if live.get(name):
-            raise TrafficRefused(
+            raise Invalid(
                 f"Deployment '{name}' cannot have live traffic ({live[name]} %) and mirror traffic "
                 f"({shadow[name]} %) at once."
             )
@@ -63,7 +59,7 @@ def check_removal(name: str, traffic: Mapping[str, int], mirror: Mapping[str, in
     """Refuse the deletion of a deployment that has traffic of either kind."""
     for kind, shares in (("live", traffic), ("mirror", mirror)):
         if shares.get(name):
-            raise TrafficRefused(
+            raise Invalid(
                 f"Deployment '{name}' has {shares[name]} % of {kind} traffic and cannot be deleted: "
                 "set its traffic to 0 first."
             )
@@ -78,7 +74,7 @@ class Split:
     def __init__(self, traffic: Mapping[str, int]) -> None:
         self._names = tuple(name for name, percent in sorted(traffic.items()) for _ in range(percent))
         if len(self._names) not in (0, 100):
-            raise TrafficRefused(f"The sum of traffic must be 0 or 100, not {len(self._names)}.")
+            raise Invalid(f"The sum of traffic must be 0 or 100, not {len(self._names)}.")
 
     def choose(self, draw: float) -> str | None:
         """Name the deployment for a draw from [0, 1), or None if none has traffic."""
@@ -90,11 +86,9 @@ def _percentages(kind: str, shares: Mapping[str, object], deployments: Collectio
     for name, percent in shares.items():
         if name not in deployments:
             known = ", ".join(sorted(deployments)) or "none"
-            raise TrafficRefused(f"The {kind} names deployment '{name}', which does not exist (deployments: {known}).")
+            raise Invalid(f"The {kind} names deployment '{name}', which does not exist (deployments: {known}).")
         if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
-            raise TrafficRefused(
-                f"The {kind} of deployment '{name}' must be a whole number from 0 to 100, not {percent!r}."
-            )
+            raise Invalid(f"The {kind} of deployment '{name}' must be a whole number from 0 to 100, not {percent!r}.")
         checked[name] = percent
     return checked
 

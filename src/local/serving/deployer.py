@@ -11,7 +11,8 @@ from typing import Any
 
 from local.errors import LocalError
 from local.serving.deployments import Deployments
-from local.serving.supervisor import DeploymentFailed, Supervisor
+from local.serving.instance import DeploymentFailed
+from local.serving.supervisor import Supervisor
 from local.storage.insist import insist
 from local.storage.store import Document
 from local.wire.call import Json

@@ -88,7 +88,7 @@ class Deployments:
 
     def render(self, document: Document) -> Json:
         body = document.body
-        path = f"{self.place.id}/onlineEndpoints/{body['endpoint']}/deployments/{body['name']}"
+        path = self.place.deployment_id(body["endpoint"], body["name"])
         url = self.operations.status_url(body["operation"])
         base: Json = {"description": None, "codeConfiguration": None, "environmentId": None, "modelMountPath": None}
         shown = base | body["properties"]

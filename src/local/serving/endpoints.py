@@ -123,7 +123,7 @@ class Endpoints:
 
     def render(self, document: Document) -> Json:
         body = document.body
-        path = f"{self.place.id}/onlineEndpoints/{document.name}"
+        path = self.place.endpoint_id(document.name)
         url = f"{self.place.scoring}/{document.name}"
         base = {"description": None, "compute": None, "publicNetworkAccess": "Enabled"}
         own = {

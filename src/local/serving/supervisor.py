@@ -12,6 +12,7 @@ import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from local.routing.backend import Backend, Upstream
@@ -21,9 +22,7 @@ from local.serving import containers
 from local.serving.containers import Containers
 from local.serving.instance import DeploymentFailed, Instance
 from local.serving.logs import DeploymentLogs
-from local.serving.spec import DeploymentSpec, Probe
-
-__all__ = ["DeploymentFailed", "DeploymentSpec", "Probe", "Supervisor", "reap"]
+from local.serving.spec import DeploymentSpec
 
 _DRAIN_MARGIN_SECONDS = 5.0
 _LOG_CHECK_SECONDS = 5.0
@@ -138,13 +137,14 @@ class Supervisor:
         logs.note(f"Code folder: {spec.code_dir}\nEntry script: {spec.entry_script}\nModel folder: {spec.model_dir}\n")
         if spec.model_dir is not None and not spec.model_dir.is_dir():
             raise DeploymentFailed(f"The model folder {spec.model_dir} does not exist.")
+        came_up = partial(self._mark_up, (spec.endpoint, spec.name))
         fresh = []
         for _ in range(count):
             self._count += 1
             folder = self._folder / "instances" / f"{spec.endpoint}.{spec.name}.{self._count}"
             shutil.rmtree(folder, ignore_errors=True)
             log = logs.new_log()
-            fresh.append(Instance(spec, script, folder, log, self._containers, self._came_up(spec)))
+            fresh.append(Instance(spec, script, folder, log, self._containers, came_up))
         self._starting.update(fresh)
         try:
             outcomes = await asyncio.gather(*(one.start() for one in fresh), return_exceptions=True)
@@ -158,10 +158,7 @@ class Supervisor:
             self._starting.difference_update(fresh)
         return fresh
 
-    def _came_up(self, spec: DeploymentSpec) -> _CameUp:
-        return _CameUp(self, (spec.endpoint, spec.name))
-
-    def mark_up(self, key: Key, upstream: Upstream) -> None:
+    def _mark_up(self, key: Key, upstream: Upstream) -> None:
         """Use an instance that has come back."""
         upstream.up = True
         running = self._running.get(key)
@@ -173,15 +170,6 @@ class Supervisor:
             await asyncio.sleep(_LOG_CHECK_SECONDS)
             with contextlib.suppress(OSError):
                 self._logs.trim()
-
-
-@dataclass(frozen=True)
-class _CameUp:
-    supervisor: Supervisor
-    key: Key
-
-    def __call__(self, upstream: Upstream) -> None:
-        self.supervisor.mark_up(self.key, upstream)
 
 
 def reap(folder: Path) -> int:

@@ -158,7 +158,7 @@ class Actions:
         return {"done": f"traffic: {_spell(plan.live)}"}
 
     async def _put(self, plan: Plan, start: float) -> None:
-        path = f"{self._state.place.id}/onlineEndpoints/{plan.target}"
+        path = self._state.place.endpoint_id(plan.target)
         while True:
             body = (await to_thread(self._state.endpoints.get, plan.target)).body
             properties = body["properties"] | {"traffic": dict(_shares(plan.live)), "mirrorTraffic": {}}

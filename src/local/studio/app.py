@@ -22,11 +22,11 @@ from starlette.routing import Route
 
 from local.control.api import Api
 from local.control.state import State
-from local.errors import Forbidden, Invalid, LocalError, Refusal, TooLarge, Unauthorized
+from local.errors import Forbidden, Invalid, LocalError, Refusal, Unauthorized
 from local.studio import trial, views
 from local.studio.actions import Actions
 from local.studio.stream import Stream
-from local.wire.call import Call, Json, Reply
+from local.wire.call import Call, Json, Reply, received
 from local.wire.guard import Guard
 from local.wire.sessions import SESSION_LASTS, Session, Sessions
 
@@ -185,13 +185,8 @@ async def _json(request: Request) -> Json:
     """Return the body, which must say that it is JSON: a form of another page cannot."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Invalid("The body must be application/json")
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BODY:
-            raise TooLarge(f"A call of the studio carries at most {MAX_BODY >> 20} MiB")
     try:
-        found: Any = json.loads(received)
+        found: Any = json.loads(await received(request.stream(), MAX_BODY, "A call of the studio"))
     except (ValueError, RecursionError) as error:
         raise Invalid(f"The body is not JSON: {error}") from error
     if not isinstance(found, dict):

@@ -11,6 +11,7 @@ from local.studio import rollout
 from local.training.jobs import LOG_NAME
 from local.wire.call import Json
 from local.wire.durations import seconds
+from local.wire.place import run_folder
 
 if TYPE_CHECKING:
     from local.control.state import State
@@ -141,7 +142,7 @@ def job_log(state: State, name: str, after: int) -> Json:
     """
     state.jobs.get(name)
     try:
-        blob = state.blobs.get(state.place.artifact_container, f"ExperimentRun/dcid.{name}/{LOG_NAME}")
+        blob = state.blobs.get(state.place.artifact_container, f"{run_folder(name)}/{LOG_NAME}")
     except NotFound:
         return {"text": "", "next": 0, "skipped": False}
     with blob.path.open("rb") as file:

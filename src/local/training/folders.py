@@ -10,6 +10,7 @@ from pathlib import Path
 from local.catalog.locations import Locator
 from local.errors import NotFound, Refusal
 from local.storage.blobs import Blobs
+from local.wire.place import run_folder
 
 # What a job needs while it runs. Its log and how it ended stay beside them.
 _PASSING = ("work", "inputs", "outputs")
@@ -62,7 +63,7 @@ class Folders:
     def _places(self, job: str) -> list[tuple[str, str]]:
         """Return the container and the path of a run's own files, and those of the outputs that name no place."""
         place = self.locator.place
-        return [(place.artifact_container, f"ExperimentRun/dcid.{job}"), (place.blob_container, f"azureml/{job}")]
+        return [(place.artifact_container, run_folder(job)), (place.blob_container, f"azureml/{job}")]
 
     def _of_assets(self) -> Iterator[tuple[str, str]]:
         """Yield the container and the path of every asset whose files are here."""

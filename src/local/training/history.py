@@ -8,6 +8,7 @@ from local.storage.store import Document
 from local.training.jobs import LOG_NAME, TERMINAL, Jobs
 from local.wire.call import Call, Json, Reply
 from local.wire.guard import Guard
+from local.wire.place import run_folder
 
 
 def _run(document: Document) -> Json:
@@ -51,7 +52,7 @@ def get_details(jobs: Jobs, guard: Guard, call: Call) -> Reply:
     run = _run(document)
     logs: Json = {}
     if document.body["status"] not in ("NotStarted", "Queued"):
-        name = f"ExperimentRun/dcid.{document.name}/{LOG_NAME}"
+        name = f"{run_folder(document.name)}/{LOG_NAME}"
         container = jobs.place.artifact_container
         logs[LOG_NAME] = f"{jobs.place.blob_url(container, name)}?{guard.sas(container, name, 'r')}"
     details = {key: run[key] for key in ("runId", "status", "startTimeUtc", "endTimeUtc", "error", "properties")}

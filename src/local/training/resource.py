@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.storage.store import Document
 from local.wire.call import Json, system_data
-from local.wire.place import Place
+from local.wire.place import Place, run_folder
 
 
 def resource(place: Place, document: Document) -> Json:
@@ -48,7 +48,7 @@ def resource(place: Place, document: Document) -> Json:
         key: {"description": None} | (value or {}) for key, value in (properties["inputs"] or {}).items()
     }
     properties["services"] = {
-        "Tracking": _service("Tracking", f"{place.control}/mlflow/v1.0{place.id}"),
+        "Tracking": _service("Tracking", f"{place.control}{place.mlflow_path}"),
         "Studio": _service("Studio", f"{place.studio}/#/jobs/{document.name}"),
     }
     return {
@@ -62,7 +62,7 @@ def resource(place: Place, document: Document) -> Json:
 
 def _outputs_of_all(job: str) -> Json:
     """Return the output that a job has beside those that it declares: what it writes to ./outputs and ./logs."""
-    uri = f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{job}"
+    uri = f"azureml://datastores/workspaceartifactstore/{run_folder(job)}"
     return {"default": {"jobOutputType": "uri_folder", "uri": uri}}
 
 

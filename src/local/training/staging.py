@@ -20,7 +20,7 @@ from local.training.jobs import LOG_NAME, Jobs
 from local.training.tracking import Tracking
 from local.wire import durations
 from local.wire.call import Json
-from local.wire.place import Place
+from local.wire.place import Place, run_folder
 
 # What a job may know of the environment that the server was started in.
 _KEEP = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
@@ -64,7 +64,7 @@ class Staging:
         log.write_text(
             "The local workspace runs this job as one process on one node, without ranks.\n" if alone else ""
         )
-        prefix = f"ExperimentRun/dcid.{name}"
+        prefix = run_folder(name)
         self.blobs.commit(
             self.place.artifact_container, f"{prefix}/{LOG_NAME}", log, live=True, content_type="text/plain"
         )
@@ -152,7 +152,7 @@ class Staging:
                 location = self.locator.resolve(f"azureml://jobs/{name}/outputs/{key}")
                 self.blobs.collect(path, location.container, location.path)
                 self._register(name, key, properties["outputs"][key] or {})
-        prefix = f"ExperimentRun/dcid.{name}"
+        prefix = run_folder(name)
         for each in ("outputs", "logs"):
             with contextlib.suppress(FileNotFoundError):
                 self.blobs.collect(folder / "work" / each, self.place.artifact_container, f"{prefix}/{each}")

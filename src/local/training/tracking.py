@@ -41,10 +41,6 @@ def error_json(refusal: Refusal) -> Json:
     return {"error_code": _ERRORS.get(refusal.status, "INTERNAL_ERROR"), "message": str(refusal)}
 
 
-def tracking_path(place: Place) -> str:
-    return f"/mlflow/v1.0{place.id}"
-
-
 class Tracking:
     """What jobs have logged."""
 
@@ -75,7 +71,7 @@ class Tracking:
     def environment(self, job: str, bundle: str) -> dict[str, str]:
         """Return what an MLflow client needs to log to a job's run."""
         return {
-            "MLFLOW_TRACKING_URI": f"{self.place.control}{tracking_path(self.place)}",
+            "MLFLOW_TRACKING_URI": f"{self.place.control}{self.place.mlflow_path}",
             "MLFLOW_TRACKING_TOKEN": self.token(job),
             "MLFLOW_TRACKING_SERVER_CERT_PATH": bundle,
             "MLFLOW_RUN_ID": job,

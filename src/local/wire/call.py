@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from local.errors import Invalid
+from local.errors import Invalid, TooLarge
 from local.storage.store import Document
 
 Json = dict[str, Any]
 PAGE = 100
+BORN = "2024-01-01T00:00:00+00:00"
+"""The time of all that exists as long as the workspace does: there is none that matters."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,23 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def system_data(document: Document) -> Json:
+async def received(chunks: AsyncIterable[bytes], most: int, what: str) -> bytes:
+    """Return a body as it has come, of at most so many bytes; TooLarge, in words about `what`, for more."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > most:
+            raise TooLarge(f"{what} carries at most {most >> 20} MiB")
+    return bytes(body)
+
+
+def system_data(document: Document | None = None) -> Json:
+    """Return who made a resource and when; of one that is there with the workspace, nothing tells when."""
     return {
-        "createdAt": document.created,
+        "createdAt": document.created if document else BORN,
         "createdBy": "local user",
         "createdByType": "User",
-        "lastModifiedAt": document.modified,
+        "lastModifiedAt": document.modified if document else BORN,
         "lastModifiedBy": "local user",
         "lastModifiedByType": "User",
     }

@@ -15,6 +15,17 @@ PROVIDER = "Microsoft.MachineLearningServices"
 AUDIENCE = "https://ml.azure.com"
 
 
+def run_folder(run: str) -> str:
+    """Return where the artifact store keeps what a run leaves behind."""
+    return f"ExperimentRun/dcid.{run}"
+
+
+def hosts(*addresses: str) -> frozenset[str]:
+    """Return what a Host header says that means one of these addresses of 127.0.0.1."""
+    named = {address.partition("://")[2] for address in addresses}
+    return frozenset(named | {host.replace("127.0.0.1", "localhost") for host in named})
+
+
 @dataclass(frozen=True)
 class Place:
     """The workspace's names and the addresses that it listens on, without a slash at the end."""
@@ -34,6 +45,17 @@ class Place:
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/{PROVIDER}/workspaces/{self.workspace_name}"
         )
+
+    @property
+    def mlflow_path(self) -> str:
+        """Return the path of the tracking API, as the service has it."""
+        return f"/mlflow/v1.0{self.id}"
+
+    def endpoint_id(self, name: str) -> str:
+        return f"{self.id}/onlineEndpoints/{name}"
+
+    def deployment_id(self, endpoint: str, name: str) -> str:
+        return f"{self.endpoint_id(endpoint)}/deployments/{name}"
 
     @property
     def guid(self) -> str:

@@ -8,7 +8,8 @@ from collections import Counter
 
 from upstreams import KEY, Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
 
-from local.routing.router import EndpointRoute, Router
+from local.routing.router import Router
+from local.routing.routes import EndpointRoute
 
 
 def test_an_answer_comes_with_its_origin() -> None:

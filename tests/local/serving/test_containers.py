@@ -92,7 +92,8 @@ def test_a_killed_supervisor_leaves_no_process_and_no_socket(tmp_path: Path) -> 
         import asyncio, sys
         from pathlib import Path
         from local.routing.router import Router
-        from local.serving.supervisor import DeploymentSpec, Supervisor
+        from local.serving.spec import DeploymentSpec
+        from local.serving.supervisor import Supervisor
         async def main():
             supervisor = Supervisor(Path({str(tmp_path / "serving")!r}), Router(), sys.executable)
             code = Path({str(code)!r})

@@ -15,8 +15,8 @@ import pytest
 from servers import bench, run, until
 
 from local.serving.containers import Containers
-from local.serving.instance import Instance
-from local.serving.supervisor import DeploymentFailed, Probe
+from local.serving.instance import DeploymentFailed, Instance
+from local.serving.spec import Probe
 
 
 @pytest.mark.slow

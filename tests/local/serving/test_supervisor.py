@@ -13,8 +13,8 @@ import pytest
 from servers import alive, bench, run
 
 from local.errors import Invalid
+from local.serving.instance import DeploymentFailed
 from local.serving.logs import STARTS_KEPT
-from local.serving.supervisor import DeploymentFailed
 
 
 def test_a_script_is_served_with_its_environment_and_nothing_else(
