@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import hmac
 import json
 import os
@@ -22,11 +21,10 @@ from typing import Any
 
 from local.errors import FolderError, ServerDied, StartDeadline, StartError
 from local.folder import CONNECTION_FILE, LOG_FILE, OLD_LOG_FILE, check, clear
+from local.proof import PATH, proof
 
 # Raised when a running server of older code should not be used any more.
 PROTOCOL = "2"
-PING = ("_local", "ping")
-"""The path on the scoring port by which a server is known again."""
 _PING_SECONDS = 5.0
 _STOP_SECONDS = 30.0
 _LOG_LIMIT = 4 << 20
@@ -144,15 +142,10 @@ def reset(folder: Path) -> None:
         clear(folder)
 
 
-def proof(token: str, nonce: str) -> str:
-    """Return what shows, without showing the token, that one knows it."""
-    return hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()
-
-
 def _answers(connection: Connection, token: str) -> bool:
     nonce = secrets.token_hex(16)
     host, _, port = connection.scoring.removeprefix("http://").partition(":")
-    request = f"GET /{'/'.join(PING)}?{nonce} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    request = f"GET /{'/'.join(PATH)}?{nonce} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection((host, int(port)), timeout=_PING_SECONDS) as client:
             client.sendall(request.encode())

@@ -29,7 +29,8 @@ from local.control.ping import Ping
 from local.control.state import assemble
 from local.errors import FolderError, StartError
 from local.folder import CONNECTION_FILE, check, write_private
-from local.launch import PING, PROTOCOL
+from local.launch import PROTOCOL
+from local.proof import PATH
 from local.routing.front import Front
 from local.studio.app import Studio
 from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place, hosts
@@ -199,7 +200,7 @@ async def serve(folder: Path, ready_fd: int | None) -> None:
         (_Server(_config(control_app(state), certificate)), listeners["control"]),
         (_Server(_config(studio.app, None)), listeners["studio"]),
     ]
-    scoring = Front(state.router, {PING: Ping(identity, token)})
+    scoring = Front(state.router, {PATH: Ping(identity, token)})
     await state.start()
     studio.stream.start()
     await scoring.open(listeners["scoring"], _BACKLOG)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from local.launch import proof
+from local.proof import proof
 from local.routing.replies import Reply
 
 
