@@ -1,4 +1,4 @@
-"""The verbs: `inv --list` shows them. Each opens the project, calls ops, and shows what came back."""
+"""The tasks: `inv --list` shows them. Each opens the project, calls ops, and shows what came back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def opened(c: Context) -> Project:
 @task(help={"yes": "empty the local workspace first, if it holds something", "json": JSON})
 @boundary.exits
 def demo(c: Context, yes: bool = False, json: bool = False) -> Any:
-    """Tell the whole story on the local workspace, under load.
+    """Run the whole flow on the local workspace, under load.
 
     Two models, a rollout, a broken release that its test stops, a flaky one that is rolled back.
     """
@@ -68,7 +68,8 @@ def approval(c: Context, json: bool = False) -> Any:
 @task(
     help={
         "yes": YES,
-        "force": "also code that no dev job vouches for, and a model that is worse; recorded",
+        "force": "train code that has no successful dev job, and register a model that is worse than the live one "
+        "(recorded in tags)",
         "json": JSON,
     }
 )
@@ -82,7 +83,7 @@ def train_prod(c: Context, yes: bool = False, force: bool = False, json: bool = 
 @task(
     help={
         "job": "a completed prod job; the newest when not given",
-        "force": "register a model that is worse than the live one; recorded",
+        "force": "register a model that is worse than the live one (recorded in its tags)",
         "json": JSON,
     }
 )
@@ -97,7 +98,8 @@ def register(c: Context, job: str = "", force: bool = False, json: bool = False)
         "slot": SLOT + "; the idle one when not given",
         "version": "of the model; the newest when not given",
         "dry-run": "say what would be done",
-        "force": "although nothing is newer, a library differs, or a rollout is not over",
+        "force": "deploy even if nothing is newer, a library differs, or a rollout is not over; "
+        "not while both colours have traffic",
         "json": JSON,
     }
 )
@@ -112,7 +114,7 @@ def deploy(
 @task(help={"slot": SLOT + "; as routed when not given", "json": JSON})
 @boundary.exits
 def test_endpoint(c: Context, slot: str = "", json: bool = False) -> Any:
-    """Call the endpoint well and badly, and check each answer."""
+    """Send good and bad requests, and check every answer."""
     project = opened(c)
     return show.checks(project.test(project.slot(slot)))
 
@@ -141,7 +143,8 @@ def shift(
         "step": "stop after this step, in percent",
         "mirror": "percent of copies to the new deployment before its first live request",
         "dry-run": "show the steps and the verdict so far, and change nothing",
-        "force": "also a deployment that was rolled back before, or that another operator holds",
+        "force": "roll out a deployment that was rolled back or judged bad before, or take over another operator's "
+        "rollout",
         "json": JSON,
     }
 )
@@ -169,14 +172,19 @@ def rollback(c: Context, unfinished: bool = False, json: bool = False) -> Any:
     return show.split(opened(c).rollback(unfinished=unfinished))
 
 
-@task(help={"force": "also one that waits for its rollout, or is the way back of one", "json": JSON})
+@task(
+    help={
+        "force": "delete even a colour that awaits its rollout, or that a rollout would roll back to",
+        "json": JSON,
+    }
+)
 @boundary.exits
 def cleanup(c: Context, force: bool = False, json: bool = False) -> Any:
     """Delete the colour that has no traffic."""
     return opened(c).cleanup(force=force)
 
 
-@task(help={"json": JSON, "watch": "go on until Ctrl-C"})
+@task(help={"json": JSON, "watch": "refresh until Ctrl-C"})
 @boundary.exits
 def status(c: Context, json: bool = False, watch: bool = False) -> Any:
     """Show everything at a glance, and what to do next."""
@@ -186,9 +194,9 @@ def status(c: Context, json: bool = False, watch: bool = False) -> Any:
 @task(help={"json": JSON})
 @boundary.exits
 def doctor(c: Context, json: bool = False) -> Any:
-    """Look for what is wrong, and say what mends it.
+    """Check the setup, and say how to fix what is wrong.
 
-    Sign-in, workspace, compute, quota, versions, data.
+    Versions, data, sign-in, workspace, compute, endpoint, quota.
     """
     from ops import doctor as doctors
 
@@ -225,7 +233,7 @@ def trace(c: Context, slot: str = "", json: bool = False) -> Any:
 @task(help={"slot": SLOT, "job": "a job's log instead", "lines": "how many, from the end"})
 @boundary.exits
 def logs(c: Context, slot: str = "", job: str = "", lines: int = 40) -> None:
-    """Show what a deployment's containers or a job said."""
+    """Show the end of a deployment's or a job's log."""
     project = opened(c)
     show.logs(project, project.slot(slot), job or None, lines)
 
@@ -233,7 +241,7 @@ def logs(c: Context, slot: str = "", job: str = "", lines: int = 40) -> None:
 @task(help={"job": "its name", "json": JSON})
 @boundary.exits
 def cancel(c: Context, job: str, json: bool = False) -> Any:
-    """Cancel a job that runs."""
+    """Cancel a running job."""
     return opened(c).cancel(job)
 
 
@@ -266,7 +274,7 @@ def postman(c: Context, file: str = "outputs/postman.json") -> None:
     calls.postman(opened(c), file)
 
 
-@task(help={"export": "print it as ENDPOINT_KEY=... for eval, instead of refusing to show it"})
+@task(help={"export": 'print "export ENDPOINT_KEY=..." for eval; without it the key is not shown'})
 @boundary.exits
 def key(c: Context, export: bool = False) -> None:
     """Hand the endpoint's key to your own shell.
@@ -307,7 +315,7 @@ def reset(c: Context, yes: bool = False) -> None:
 @task(name="logs", help={"lines": "how many, from the end"})
 @boundary.exits
 def workspace_logs(c: Context, lines: int = 40) -> None:
-    """Show what the local workspace's server said."""
+    """Show the end of the local workspace server's log."""
     local_workspace.logs(opened(c), lines)
 
 

@@ -1,6 +1,7 @@
-"""Write docs/reference.md from the code: the tasks with their options, the exit codes, the faults.
+"""Write what docs/reference.md says of the code: the tasks with their options, the exit codes, the faults.
 
-`python docs/reference.py` writes the page anew; a test says when it is not what the code says.
+`python docs/reference.py` writes anew what stands between the page's markers; all else on it is edited there. A test
+says when the page is not what the code says.
 """
 
 from __future__ import annotations
@@ -13,38 +14,6 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference.md"
-WORDS = """\
-# Reference
-
-Made by `python docs/reference.py` from the code. The rest of the reference has pages of its own:
-[settings.md](settings.md), and [local-workspace.md](local-workspace.md), which has what the local workspace covers,
-operation by operation.
-
-## Tasks
-
-`inv` shows them, `inv --help TASK` one of them, `inv --debug TASK` adds the traceback of an error. A file of your own
-with settings comes before the task: `inv -f mine.yaml TASK`.
-"""
-CODES = """
-## Exit codes
-
-| code | error | when |
-|---|---|---|
-| 0 | | done |
-"""
-RESULTS = """
-With `--json` standard output is one JSON object, however a task ends; what people read goes to standard error.
-`"outcome": "done"` stands beside what the task found. After an error there are `outcome`, `reason` and `exit_code`, and
-after checks that failed, `checks`. Only `inv status --watch` writes more than one object, one at each change.
-
-The outcome is `done`, the error's name in small letters with hyphens (as `rolled-back` or `test-failed`),
-`interrupted`, or `error` for anything else. In GitHub Actions each task also sets it as the step output `result`.
-
-## Faults
-
-The local workspace fails on request, to test what must survive it. The manual, as the code has it:
-
-"""
 
 
 def loaded(file: Path) -> ModuleType:
@@ -59,9 +28,8 @@ def loaded(file: Path) -> ModuleType:
     return module
 
 
-def tasks() -> list[str]:
+def tasks(module: ModuleType) -> str:
     """Return a section for each group of the menu: every task, its docstring, its options."""
-    module = loaded(ROOT / "tasks.py")
     lines: list[str] = []
     for group, verbs in {**module.MENU, "local workspace": module.WORKSPACE}.items():
         lines += ["", f"### {group}"]
@@ -73,12 +41,12 @@ def tasks() -> list[str]:
             for argument in arguments:
                 value = "" if argument.kind is bool else f" {argument.name.replace('_', '-').upper()}"
                 lines.append(f"| `--{argument.name.replace('_', '-')}{value}` | {argument.help} |")
-    return lines
+    return "\n".join(lines[1:])
 
 
-def codes() -> list[str]:
+def codes(boundary: ModuleType) -> str:
     """Return a row for each error of ops, with its exit code, and for what is none of them."""
-    rows, inherited = [], {"Exception": 0}
+    rows, inherited = [(0, "", "done")], {"Exception": 0}
     for node in ast.parse((ROOT / "src/ops/errors.py").read_text()).body:
         if isinstance(node, ast.ClassDef):
             own = [
@@ -87,10 +55,13 @@ def codes() -> list[str]:
             code = ast.literal_eval(own[0]) if own else inherited[ast.unparse(node.bases[0])]
             inherited[node.name] = code
             rows.append((code, node.name, (ast.get_docstring(node) or "").split("\n")[0]))
-    rows[0] = (rows[0][0], "any other", "it failed: a message says the thing, the fault, and what to do")
-    rows.append((2, "", "a word on the command line that inv does not know"))
-    rows.append((130, "", "Ctrl-C; what was begun in the workspace goes on there"))
-    return [f"| {code} | {f'`{name}`' if name[:1].isupper() else name} | {said} |" for code, name, said in sorted(rows)]
+    rows[1] = (rows[1][0], "any other", "it failed: a message says the thing, the fault, and what to do")
+    rows.append((boundary.WRONG_USAGE, "", "a word on the command line that inv does not know"))
+    rows.append((boundary.INTERRUPTED, "", "Ctrl-C; what was begun in the workspace goes on there"))
+    rows.append((boundary.READER_LEFT, "", "who read the output has stopped reading, as `head` does"))
+    shown = [(code, f"`{name}`" if name[:1].isupper() else name, said) for code, name, said in sorted(rows)]
+    lines = [f"| {code} | {name} | {said} |" for code, name, said in shown]
+    return "\n".join(["| code | error | when |", "|---|---|---|", *lines])
 
 
 def faults() -> str:
@@ -99,9 +70,20 @@ def faults() -> str:
     return "```text\n" + manual + "\n```"
 
 
+def filled(text: str, part: str, made: str) -> str:
+    """Return the page with what is made between the two markers of a part; ValueError when they are not there."""
+    before, rest = text.split(f"<!-- made: {part} -->\n")
+    _, after = rest.split(f"<!-- end: {part} -->\n")
+    return f"{before}<!-- made: {part} -->\n\n{made}\n\n<!-- end: {part} -->\n{after}"
+
+
 def page() -> str:
-    """Return the text of the page."""
-    return WORDS + "\n".join(tasks()) + "\n" + CODES + "\n".join(codes()) + "\n" + RESULTS + faults() + "\n"
+    """Return the text of the page, with its made parts as the code has them now."""
+    module = loaded(ROOT / "tasks.py")
+    text = PAGE.read_text()
+    for part, made in (("tasks", tasks(module)), ("exit codes", codes(module.boundary)), ("faults", faults())):
+        text = filled(text, part, made)
+    return text
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops import wait
+from ops import deployments, wait
 from ops.errors import Moved, Timeout, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MOST_MIRROR = 50
 _READ_BACK_POLL_SECONDS = 0.2
-_GIVE_WAY_SECONDS = 30.0  # Azure may show the old split for a moment after a write; not for so long
+_GIVE_WAY_SECONDS = 60.0  # Azure may show the old split for a moment after a write; not for so long
+_CHANGING = ("Creating", "Updating", "Deleting")
 
 
 # Looks at an endpoint as it was read just before a write, and raises Moved to keep it from being written.
@@ -53,6 +54,23 @@ def of(endpoint: OnlineEndpoint) -> Split:
 def read(client: MLClient, name: str) -> Split:
     """Return what the workspace says the split is now."""
     return of(client.online_endpoints.get(name))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A split as it was read, and whether an update was under way then: what comes of that may be another."""
+
+    split: Split
+    is_changing: bool
+
+    @staticmethod
+    def of(endpoint: OnlineEndpoint) -> Seen:
+        """Return what an endpoint, as read, shows."""
+        return Seen(of(endpoint), deployments.state(endpoint) in _CHANGING)
+
+    def __str__(self) -> str:
+        """Return the split, and that it may not last."""
+        return f"{self.split}, with an update under way" if self.is_changing else str(self.split)
 
 
 def tag(
@@ -115,31 +133,32 @@ def write(
 
     Azure has no compare-and-swap on an endpoint: a writer that read before this write may put the old split after
     it. So whatever else is read back is written over again, until the deadline, and until this split has been there
-    for `stays_seconds`. A write with a `guard` is one that gives way: it is made once, and not at all when the guard
+    for `stays_seconds`. An update that is under way shows the split before it for some 20 s: what is read meanwhile
+    does not count. A write with a `guard` is one that gives way: it is made once, and not at all when the guard
     raises Moved; that is raised, too, when another split is there afterwards.
     """
     wanted = split(live, mirror)
     check(wanted.live, wanted.mirror)
     ready({**wanted.live, **wanted.mirror})
 
-    def put() -> Split:
+    def put() -> Seen:
         endpoint = client.online_endpoints.get(name)
-        found, merged = of(endpoint), {**(endpoint.tags or {}), **(tags or {})}
-        if found == wanted and merged == (endpoint.tags or {}):
+        found, merged = Seen.of(endpoint), {**(endpoint.tags or {}), **(tags or {})}
+        if found.split == wanted and merged == (endpoint.tags or {}):
             return found
         if guard is not None:
             guard(endpoint)
         endpoint.traffic, endpoint.mirror_traffic, endpoint.tags = dict(wanted.live), dict(wanted.mirror), merged
         client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
-        return read(client, name)
+        return Seen.of(client.online_endpoints.get(name))
 
-    def look() -> Split:
-        return put() if guard is None else read(client, name)
+    def look() -> Seen:
+        return put() if guard is None else Seen.of(client.online_endpoints.get(name))
 
     since: list[float] = []  # when the split was first seen as wanted; none while it is not
 
-    def stays(seen: Split) -> bool:
-        if seen != wanted:
+    def stays(seen: Seen) -> bool:
+        if seen.split != wanted or seen.is_changing:
             since.clear()
             return False
         since.append(wait.clock())
@@ -154,7 +173,7 @@ def write(
             what=what,
             deadline_seconds=deadline_seconds if guard is None else min(deadline_seconds, _GIVE_WAY_SECONDS),
             poll_seconds=_READ_BACK_POLL_SECONDS,
-        )
+        ).split
     except Timeout as late:
         if guard is not None:
             raise Moved(str(late)) from late

@@ -12,6 +12,9 @@ T = TypeVar("T")
 
 BUSY = frozenset({409, 429})  # another operation is running; too many calls
 BROKEN = frozenset({408, 500, 502, 503, 504})  # the service has trouble of its own
+# How an operation may end that was accepted: Azure gave way to another one, or had trouble of its own. What asks for
+# its end is answered with 200; Microsoft's page on failing online endpoints says of the first to try again.
+ENDED = frozenset({"OperationCanceled", "InternalServerError", "Conflict"})
 # Names of azure-core errors: the call or its answer did not get through, or broke off.
 LOST = ("ServiceRequest", "ServiceResponse", "IncompleteRead")
 _FIRST_RETRY_SECONDS = 0.2
@@ -50,8 +53,9 @@ def until(
 def retrying(call: Callable[[], T], *, what: str, deadline_seconds: float) -> T:
     """Make `call` until the workspace can answer it, with growing pauses.
 
-    Busy (409, 429), broken (5xx) and lost answers are tried again: a call must therefore look first, and find its own
-    work done. Raises what the call raised when that is another fault, and Timeout after `deadline_seconds`.
+    Busy (409, 429), broken (5xx) and lost answers are tried again, and operations that Azure gave up: a call must
+    therefore look first, and find its own work done. Raises what the call raised when that is another fault, and
+    Timeout after `deadline_seconds`.
     """
     start = time.monotonic()
     pause = _FIRST_RETRY_SECONDS
@@ -70,7 +74,8 @@ def retrying(call: Callable[[], T], *, what: str, deadline_seconds: float) -> T:
 def _passing(fault: Exception) -> bool:
     # Duck-typed on purpose: importing azure.core here would cost every task a second.
     status = getattr(fault, "status_code", None)
-    return status in BUSY or status in BROKEN or type(fault).__name__.startswith(LOST)
+    given_up = status == 200 and getattr(getattr(fault, "error", None), "code", None) in ENDED
+    return given_up or status in BUSY or status in BROKEN or type(fault).__name__.startswith(LOST)
 
 
 def rest(seconds: float) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 from endpoint import Client, Resource
 
 from ops import traffic, wait
@@ -62,6 +64,58 @@ def test_row_24_a_rollback_stays() -> None:
     """A put that lands even after the read-back is seen too, when the split has to stay for a while."""
     client = Shared(TEN, lambda call, verb: TEN if call == 3 else None)
     assert write(client, BACK, stays_seconds=0.5) == BACK
+    assert client.endpoint.traffic == BACK.live
+
+
+class Slow(Client):
+    """An endpoint as recorded on Azure: while an update is under way it shows what was before, and takes no other.
+
+    The split of another writer, who read before ours was there, is accepted as soon as ours has ended.
+    """
+
+    def __init__(self, other: traffic.Split) -> None:
+        super().__init__(Resource(traffic=dict(TEN.live)))
+        self.reads_left = 0
+        self._others = [other]
+        self._coming: Resource | None = None
+
+    def get(self, name: str) -> Resource:
+        if self._coming is not None:
+            self.reads_left -= 1
+            if self.reads_left <= 0:
+                self.endpoint, self._coming = self._coming, None
+        return super().get(name)
+
+    def begin_create_or_update(self, given: Resource) -> Client:
+        if self._coming is not None:
+            fault = HttpResponseError("another operation is running")
+            fault.status_code = 409
+            raise fault
+        return super().begin_create_or_update(given)
+
+    def done(self, verb: str) -> None:
+        if verb == "put" and self._others:
+            self._coming = replace(self.endpoint, traffic=dict(self._others.pop().live))
+            self.endpoint.provisioning_state = "Updating"
+            self.reads_left = 6
+
+
+@pytest.mark.parametrize("stays", [0.0, 0.3])
+def test_row_24_a_split_is_not_there_while_an_update_is_under_way(stays: float) -> None:
+    """What another writer's update brings is seen when it ends, and written over; before that nothing is a success."""
+    client: Any = Slow(TEN)
+    assert write(client, BACK, stays_seconds=stays, deadline_seconds=10) == BACK
+    assert [put.traffic for put in client.puts] == [BACK.live, BACK.live]
+    assert client.endpoint.traffic == BACK.live
+    assert client.endpoint.provisioning_state == "Succeeded"
+
+
+def test_row_22_a_step_waits_for_an_update_that_is_under_way() -> None:
+    """And gives way when that was a person's: nothing is written twice."""
+    client: Any = Slow(BACK)
+    with pytest.raises(Moved, match=r"last seen: blue 100 %$|last seen: blue 100 %\)"):
+        write(client, HALF, guard=over(TEN), deadline_seconds=1.5)
+    assert len(client.puts) == 1
     assert client.endpoint.traffic == BACK.live
 
 

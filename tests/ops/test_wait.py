@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from ops import wait
 from ops.errors import Timeout
@@ -18,6 +22,13 @@ class Busy(Exception):
     def __init__(self, status_code: int) -> None:
         super().__init__(f"status {status_code}")
         self.status_code = status_code
+
+
+def operation_ended(code: str) -> str:
+    """Raise what the SDK's poller raises of an operation that it was told has failed."""
+    body = json.dumps({"status": "Failed", "error": {"code": code, "message": "why"}})
+    told: Any = SimpleNamespace(status_code=200, reason="OK", text=lambda: body)
+    raise HttpResponseError(code, response=told)
 
 
 class Haste:
@@ -107,6 +118,25 @@ def test_an_answer_that_was_lost_is_asked_for_again(kind: str) -> None:
         return answer
 
     assert wait.retrying(call, what="traffic", deadline_seconds=10) == "done"
+
+
+@pytest.mark.parametrize("code", ["OperationCanceled", "InternalServerError", "Conflict"])
+def test_an_operation_that_azure_gave_up_is_begun_again(code: str, haste: Haste) -> None:
+    """The service accepted it, and ended it without a fault of ours: read as the SDK's poller reads it."""
+    calls = []
+
+    def call() -> str:
+        calls.append(1)
+        return "done" if len(calls) > 2 else operation_ended(code)
+
+    assert wait.retrying(call, what="traffic", deadline_seconds=10) == "done"
+    assert len(calls) == 3
+
+
+def test_an_operation_that_failed_is_not_begun_again() -> None:
+    """A model that does not come up will not the second time."""
+    with pytest.raises(HttpResponseError, match="ResourceNotReady"):
+        wait.retrying(lambda: operation_ended("ResourceNotReady"), what="x", deadline_seconds=10)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])

@@ -173,6 +173,16 @@ def test_row_21_a_shift_by_hand(hub: Hub) -> None:
     assert hub.traffic() == {"blue": 75, "green": 25}
 
 
+def test_a_shift_to_no_colour_is_refused_at_once(hub: Hub) -> None:
+    """The idle colour is for a deploy to find; a shift says which, before anything is tested."""
+    run = hub.dispatch(action="shift", slot="idle", percentage="50", dry_run="false")
+    steps = run.steps("endpoint")
+    assert steps["Test what is to be shifted to"] == "failure", run.said
+    assert '"idle" is not a slot: there are blue and green' in run.said
+    assert "Shift" not in steps
+    assert hub.traffic() == {"blue": 75, "green": 25}
+
+
 @pytest.mark.parametrize(
     ("inputs", "result"),
     [

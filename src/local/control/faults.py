@@ -4,9 +4,9 @@ PUT /local/faults {"control": [...], "scoring": [...]} adds faults, GET lists th
 fault: "method" and "path" (regular expressions for the whole method and for a part of the path), "times" (how
 many calls it strikes, 1 unless said), "delay_ms", and at most one of "status" (answer that, with "retry_after"
 seconds if given), "stale" (answer a GET as the last one like it was answered), "stuck" (answer a GET as if
-the work that it asks about went on), "lost" (do it, then break the connection before the answer) and "refused" (break
-the connection at once). A scoring fault: "endpoint",
-"deployment", "share" (0 to 1), "status" and "delay_ms".
+the work that it asks about went on), "ends" (answer a GET of an operation as if it had failed, with this code), "lost"
+(do it, then break the connection before the answer) and "refused" (break the connection at once). A scoring fault:
+"endpoint", "deployment", "share" (0 to 1), "status" and "delay_ms".
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class ControlFault:
     retry_after: int | None = None
     stale: bool = False
     stuck: bool = False
+    ends: str = ""
     lost: bool = False
     refused: bool = False
 
@@ -52,7 +53,7 @@ class ControlFault:
             self.times > 0
             and re.fullmatch(self.method, call.method, re.I)
             and re.search(self.path, call.path, re.I)
-            and (call.method == "GET" or not (self.stale or self.stuck))
+            and (call.method == "GET" or not (self.stale or self.stuck or self.ends))
         )
 
 
@@ -88,6 +89,8 @@ class Faults:
         reply = self._remember(call, await answer(call))
         if fault.stuck:
             return self._under_way(call, reply)
+        if fault.ends:
+            return _given_up(call, reply, fault.ends)
         if fault.lost:
             raise Severed("lost on request")
         return reply
@@ -146,10 +149,13 @@ def _control_fault(given: Any) -> ControlFault:
         re.compile(fault.path)
         usable = 0 <= fault.delay_ms <= _MAX_DELAY_MS and fault.times >= 1
         usable = usable and (fault.status is None or 400 <= fault.status <= 599)
+        kinds = (fault.status is not None, fault.stale, fault.stuck, bool(fault.ends), fault.lost, fault.refused)
     except (TypeError, re.error) as error:
         raise Invalid(f"{given!r} is not a fault: {error}") from error
     if not usable:
         raise Invalid(f"{given!r} is not a fault: times, delay_ms or status is out of bounds")
+    if sum(kinds) > 1:
+        raise Invalid(f"{given!r} is not a fault: it is of more than one kind")
     return fault
 
 
@@ -168,6 +174,14 @@ def _scoring_fault(given: Any) -> Json:
     if not (0 <= fault["share"] <= 1 and 0 <= fault["delay_ms"] <= _MAX_DELAY_MS and status_fits):
         raise Invalid(f"{given!r} is not a scoring fault: share, delay_ms or status is out of bounds")
     return fault
+
+
+def _given_up(call: Call, reply: Reply, code: str) -> Reply:
+    """Return what would have been answered of an operation that ended so."""
+    if "operationsstatus/" not in call.path.lower() or not isinstance(reply.body, dict):
+        return reply
+    error = {"code": code, "message": "A fault set on purpose.", "details": [], "additionalInfo": []}
+    return replace(reply, body=reply.body | {"status": "Failed", "error": error})
 
 
 def _failure(status: int, retry_after: int | None) -> Reply:
