@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ops import lineage, sdk_noise, wait
 from ops.errors import DeploymentFailed, NotFound, OpsError, Timeout, UsageError
+from ops.provisioning import FAILED, SERVING, SUCCEEDED, state
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
+    from azure.ai.ml.entities import OnlineDeployment
 
 SLOTS = ("blue", "green")
 CONTAINERS = ("inference-server", "storage-initializer")
-SUCCEEDED, FAILED = "Succeeded", "Failed"
 _LOG_LINES = 200
 _SHOWN_LINES = 12
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?:: .*)?$", re.MULTILINE)
@@ -60,12 +60,6 @@ def listed(client: MLClient, endpoint: str) -> dict[str, OnlineDeployment]:
         return {}
 
 
-def state(resource: OnlineDeployment | OnlineEndpoint) -> str:
-    """Return the provisioning state as a plain word (the SDK's is an enumeration that formats as its own name)."""
-    found = resource.provisioning_state
-    return str(getattr(found, "value", found))
-
-
 def deployed_at(deployment: OnlineDeployment) -> str:
     """Return when it was last deployed (ISO, UTC), from the tag that `create` wrote; "" when it did not."""
     return str((deployment.tags or {}).get(lineage.DEPLOYED, ""))
@@ -95,7 +89,7 @@ def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> di
     """Return what `listed` does; raise when one of `slots` is not there (NotFound) or cannot serve (OpsError)."""
     there = check_there(client, endpoint, slots)
     for slot in slots:
-        if state(there[slot]) != SUCCEEDED:
+        if state(there[slot]) not in SERVING:
             raise OpsError(
                 f"deployment {slot} is {state(there[slot])}, not {SUCCEEDED}: inv logs --slot {slot} says why"
             )

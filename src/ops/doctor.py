@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ops import actions, deployments, endpoints, live_rows, quota, sdk_noise, signin, versions
+from ops import actions, deployments, endpoints, live_rows, provisioning, quota, sdk_noise, signin, versions
 from ops.errors import OpsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _compute(project: Project) -> Finding:
             return Finding(
                 "compute", WRONG, f"{name}, which azureml/job-*.yml name, does not exist", _placed(project, made)
             )
-        if there.provisioning_state != deployments.SUCCEEDED:
+        if there.provisioning_state != provisioning.SUCCEEDED:
             looked = f"az ml compute show --name {name}"
             return Finding("compute", WRONG, f"{name}: {there.provisioning_state}", _placed(project, looked))
     return Finding("compute", OK, ", ".join(sorted(wanted)))
@@ -189,9 +189,9 @@ def _endpoint(project: Project) -> Finding:
     failed = [
         slot
         for slot, found in deployments.listed(project.client, name).items()
-        if deployments.state(found) == deployments.FAILED
+        if provisioning.state(found) == provisioning.FAILED
     ]
-    if deployments.state(there) == deployments.FAILED:
+    if provisioning.state(there) == provisioning.FAILED:
         return Finding(
             "endpoint", WRONG, f"{name}: Failed", _placed(project, f"az ml online-endpoint delete --name {name}")
         )
@@ -199,7 +199,7 @@ def _endpoint(project: Project) -> Finding:
         return Finding(
             "endpoint", WRONG, f"{name}: {failed[0]} failed", f"inv logs --slot {failed[0]}, mend, inv deploy"
         )
-    return Finding("endpoint", OK, f"{name}: {deployments.state(there)}")
+    return Finding("endpoint", OK, f"{name}: {provisioning.state(there)}")
 
 
 def _quota(project: Project) -> Finding:

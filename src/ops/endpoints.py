@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import actions, deployments, wait
+from ops import actions, provisioning, wait
 from ops.errors import NotFound, OpsError
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def ensure(client: MLClient, file: Path, name: str, *, deadline_seconds: float) 
         if endpoint is None:
             endpoint = load_online_endpoint(file)
             endpoint.name = name
-        elif deployments.state(endpoint) == deployments.SUCCEEDED:
+        elif provisioning.state(endpoint) == provisioning.SUCCEEDED:
             return
         client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
 
     wait.retrying(put, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
     there = get(client, name)
-    if deployments.state(there) != deployments.SUCCEEDED:
+    if provisioning.state(there) != provisioning.SUCCEEDED:
         raise OpsError(f"endpoint {name} did not come up: inv status shows its state; mend it, then try again")
     return there
 

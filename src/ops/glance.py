@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ops import deployments, drift
+from ops import drift, provisioning
 from ops.console import bar
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SHOWN_JOBS = 3
 _PERCENT, _COPIES = 2, 6  # the columns of the share and of the mirror's
 _WIDE = 72  # columns of a terminal, from which there is room for a bar and an age
 _ALONE = {"running": "stopped, nobody is at it", "paused": "paused"}  # a rollout that no one holds
-_STATES = {deployments.SUCCEEDED: "up"}  # Azure's word says how the last operation went
+_STATES = {provisioning.SUCCEEDED: "up"}  # Azure's word says how the last operation went
 
 
 def drawn(seen: Mapping[str, Any], now: datetime, width: int = 80) -> Group:
@@ -53,7 +53,7 @@ def _title(seen: Mapping[str, Any]) -> Text:
     from rich.text import Text
 
     endpoint = seen["endpoint"]
-    good = endpoint["state"] == deployments.SUCCEEDED
+    good = endpoint["state"] == provisioning.SUCCEEDED
     return Text.assemble(
         (endpoint["name"], _BOLD),
         f" on {seen['workspace']}: ",
@@ -73,7 +73,7 @@ def _slots(slots: Sequence[Mapping[str, Any]], now: datetime, *, wide: bool) -> 
         table.add_column(justify="right" if column == _PERCENT else "left", no_wrap=column != _COPIES)
     for slot in slots:
         style = _STYLES.get(slot["slot"], "")
-        good = slot["state"] == deployments.SUCCEEDED and not slot["rolled_back"]
+        good = slot["state"] in provisioning.SERVING and not slot["rolled_back"]
         health = "rolled back" if slot["rolled_back"] else _STATES.get(slot["state"], slot["state"])
         table.add_row(
             Text(f"  {slot['slot']}", style=style),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import deployments, endpoints, lineage, progress, scoring, traffic
+from ops import deployments, endpoints, lineage, progress, provisioning, scoring, traffic
 from ops.errors import Refused, UsageError
 from ops.rollout import moves
 from ops.rollout.position import position
@@ -83,7 +83,7 @@ def decide(
 
 
 def _holds(deployment: OnlineDeployment, content: Mapping[str, str]) -> bool:
-    up = deployments.state(deployment) == deployments.SUCCEEDED
+    up = provisioning.state(deployment) in provisioning.SERVING
     return up and content.items() <= (deployment.tags or {}).items()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ops import deployments, endpoints, jobs, lineage, models, scoring, traffic
+from ops import deployments, endpoints, jobs, lineage, models, provisioning, scoring, traffic
 from ops.errors import OpsError
 from ops.rollout import lease, ledger
 from ops.rollout.position import identity, was_rolled_back
@@ -33,7 +33,7 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
         },
         "endpoint": {
             "name": endpoint,
-            "state": deployments.state(there) if there else "not created",
+            "state": provisioning.state(there) if there else "not created",
             "scoring_uri": there.scoring_uri if there else None,
         },
         "slots": [
@@ -41,7 +41,7 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
                 "slot": slot,
                 "traffic": split.of(slot),
                 "mirror": split.mirror.get(slot, 0),
-                "state": deployments.state(found),
+                "state": provisioning.state(found),
                 "model": deployments.model_of(found),
                 "deployed_at": deployments.deployed_at(found),
                 "rolled_back": bool(there and was_rolled_back(there, identity(found, slot))),
@@ -68,7 +68,7 @@ def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
     if len(serving) > 1 or (state["rollout"] and state["rollout"]["step"] == 100):
         return "inv rollout to go on, or inv rollback"
     latest = f"{state['model']['name']}:{state['model']['latest']}"
-    if newest and (newest["rolled_back"] or newest["state"] == deployments.FAILED):
+    if newest and (newest["rolled_back"] or newest["state"] == provisioning.FAILED):
         mend = f"mend {newest['slot']} (inv logs --slot {newest['slot']}), then inv deploy"
         return mend + ("; or inv rollout --force, as it is" if newest["rolled_back"] else "")
     if newest and not newest["traffic"]:

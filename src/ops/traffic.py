@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops import deployments, wait
+from ops import provisioning, wait
 from ops.errors import Moved, Timeout, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MOST_MIRROR = 50
 _READ_BACK_POLL_SECONDS = 0.2
 _GIVE_WAY_SECONDS = 60.0  # Azure may show the old split for a moment after a write; not for so long
-_CHANGING = ("Creating", "Updating", "Deleting")
 
 
 # Looks at an endpoint as it was read just before a write, and raises Moved to keep it from being written.
@@ -66,7 +65,7 @@ class Seen:
     @staticmethod
     def of(endpoint: OnlineEndpoint) -> Seen:
         """Return what an endpoint, as read, shows."""
-        return Seen(of(endpoint), deployments.state(endpoint) in _CHANGING)
+        return Seen(of(endpoint), provisioning.state(endpoint) in provisioning.CHANGING)
 
     def __str__(self) -> str:
         """Return the split, and that it may not last."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TOKEN_SECONDS = 3600
 _LINK_SECONDS = 30
+_POLL_SECONDS = 2  # between two questions whether a write has ended: the SDK would wait for 30, and a rollout with it
 _LOOPBACK = "127.0.0.1"
 
 
@@ -73,6 +74,7 @@ def connect(settings: Settings) -> MLClient:
         settings.resource_group,
         settings.workspace,
         enable_telemetry=False,
+        polling_interval=_POLL_SECONDS,
     )
 
 

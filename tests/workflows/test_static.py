@@ -21,7 +21,7 @@ PINS = {
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.1", "043fb46d1a93c77aae656e7c1c64a875d1fc6a0a"),
 }
-TASK_OR_SESSION = re.compile(r"(inv|nox -s) \S")
+TASK_OR_SESSION = re.compile(r"((exec )?inv|nox -s) \S")
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -85,6 +85,16 @@ def test_both_workflows_queue_for_the_endpoint() -> None:
     assert production["group"] == workflow(DEPLOY)["jobs"]["endpoint"]["concurrency"]["group"].split("$")[0]
     for name in (TRAIN, DEPLOY):
         assert {job["concurrency"]["cancel-in-progress"] for job in workflow(name)["jobs"].values()} == {"false"}
+        # Of those that wait, GitHub keeps but the newest unless it is told to keep them all.
+        queues = [job["concurrency"] for job in workflow(name)["jobs"].values()]
+        assert {each["queue"] for each in queues if each["group"].startswith("endpoint")} == {"max"}
+
+
+@pytest.mark.parametrize("name", [TRAIN, DEPLOY])
+def test_a_cancelled_run_interrupts_the_task_itself(name: str) -> None:
+    """GitHub interrupts the step's first process and no other: the shell makes way for the task."""
+    steps = [step["run"] for job in workflow(name)["jobs"].values() for step in job["steps"] if "run" in step]
+    assert [step for step in steps if not step.startswith("exec inv ")] == []
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

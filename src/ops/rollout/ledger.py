@@ -75,6 +75,10 @@ class Ledger:
         """Return how long the present step was watched, over all runs: time in which nobody looked does not count."""
         return self.seconds_before + wait.clock() - self.taken_up
 
+    def unwatched(self, seconds: float) -> Ledger:
+        """Return the ledger of a step that was not watched for so long just now."""
+        return replace(self, taken_up=self.taken_up + seconds)
+
     def seconds(self) -> float:
         """Return how long ago the rollout was begun, by whichever run."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.begun)).total_seconds()

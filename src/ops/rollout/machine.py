@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
 
-from ops import deployments, endpoints, lineage, traffic, wait
+from ops import deployments, endpoints, lineage, provisioning, traffic, wait
 from ops.errors import Paused, Refused, RolledBack
 from ops.evidence import Counts, Policy, Times, Verdict
 from ops.rollout import ledger, moves
@@ -162,7 +162,10 @@ class Rollout:
                     late = f"not yet known after {wait.duration(kept.seconds_at_step())}: {explain(now, verdict)}"
                     self._fail(now, late, self._plan.on_deadline, " (no verdict in time)")
                 case "wait":
+                    # On Azure a write takes some 20 s, in which nobody asks.
+                    began = wait.clock()
                     self._hold.checkpoint(kept.tags(), every_seconds=self._plan.checkpoint_seconds)
+                    self._kept = kept.unwatched(wait.clock() - began)
 
     def _gather(self, now: Position) -> None:
         """Add the evidence of about a second, and none once it is bad: also when an earlier run found it so."""
@@ -232,7 +235,7 @@ def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:
     endpoint = endpoints.get(client, name)
     there = deployments.listed(client, name)
     now = position(there, traffic.of(endpoint))
-    if now.share == 0 and deployments.state(there[now.new]) == deployments.FAILED:
+    if now.share == 0 and provisioning.state(there[now.new]) == provisioning.FAILED:
         raise Refused(f"{now.new} did not come up: inv logs --slot {now.new} says why; mend it, then inv deploy")
     return endpoint, now
 

@@ -14,7 +14,7 @@ from house import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ops import lineage
+from ops import lineage, wait
 from ops.errors import Refused, RolledBack
 from ops.evidence import Counts, Evidence, Harm, Metric, Policy, Safety, Slower, Verdict
 from ops.project import Project
@@ -216,6 +216,31 @@ def test_row_22_a_rollback_gives_way_to_another_operator() -> None:
     assert client.endpoint.traffic == {"green": 10, "blue": 90}
     assert client.endpoint.tags[lineage.LEASE] == ada
     assert lineage.ROLLED_BACK not in client.endpoint.tags
+
+
+def test_row_22_time_that_a_write_takes_is_not_time_that_was_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Azure it takes longer than the bake time: the step bakes for so many seconds of probes all the same."""
+    clock, watched = [1000.0], []
+    monkeypatch.setattr(wait, "clock", lambda: clock[0])
+    client: Any = Workspace()
+    put = client.begin_create_or_update
+
+    def slowly(given: Resource) -> Client:
+        clock[0] += 20
+        written: Client = put(given)
+        return written
+
+    monkeypatch.setattr(client, "begin_create_or_update", slowly)
+
+    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
+        clock[0] += 1
+        watched.append(len(client.puts))
+        yield {ERROR: (Counts(500), Counts(500)), SLOW: (Counts(500), Counts(500))}
+
+    plan = replace(PLAN, bake_seconds=5, checkpoint_seconds=2, last=10)
+    Rollout(client, plan, collect, Nobody()).go(lambda slot: None)
+    assert len(watched) == 5
+    assert watched[-1] > watched[0]  # it was written meanwhile
 
 
 def test_row_21_one_that_fails_on_copies_gets_no_live_request() -> None:
