@@ -1,7 +1,12 @@
-"""What a job said: the end of its log, its last line while it runs, and its last words."""
+"""What a job said: the end of its log, its last line while it runs, and its last words.
+
+Before its own process begins, the log is the service's: of building the image, above all.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError, Unreachable
@@ -10,11 +15,13 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 _LOG = "user_logs/std_log.txt"
+# 20_image_build_log.txt and the like, numbered in their order: the SDK's own pattern (azure.ai.ml.constants._job.job).
+_SERVICE_LOG = re.compile(r"azureml-logs/\d{2}.+\.txt")
 _LOG_LINES, _LOG_SECONDS = 15, 30
 
 
 def end(client: MLClient, name: str, lines: int) -> str:
-    """Return the last `lines` of the job's own output; "" when there is none yet. Raises Unreachable."""
+    """Return the last `lines` of the job's log; "" when there is none yet. Raises Unreachable."""
     return _tail(_details(client, name), lines)
 
 
@@ -49,12 +56,17 @@ def _error(details: Any) -> str:
     return str(getattr(fault, "message", "") or "")
 
 
+def _address(files: Mapping[str, str]) -> str | None:
+    names = [_LOG] if _LOG in files else sorted(filter(_SERVICE_LOG.fullmatch, files))[-1:]
+    return files[names[0]] if names else None
+
+
 def _tail(details: Any, lines: int) -> str:
-    """Return the last `lines` of the job's own output; "" when there is none yet. Raises Unreachable."""
+    """Return the last `lines` of the job's log; "" when there is none yet. Raises Unreachable."""
     import requests
 
-    address = (getattr(details, "log_files", None) or {}).get(_LOG)
-    if not address:
+    address = _address(getattr(details, "log_files", None) or {})
+    if address is None:
         return ""
     try:
         answer = requests.get(address, timeout=_LOG_SECONDS)

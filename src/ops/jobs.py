@@ -110,10 +110,11 @@ def watch(
 def completed(client: MLClient, stage: str, experiment: str, fingerprint: str | None = None) -> Job:
     """Return the newest completed job of `stage` (and `fingerprint`).
 
-    Raises NotFound when there is none among the newest 500 jobs.
+    Raises NotFound when there is none among the newest 500 jobs that have a stage.
     """
     seen = 0
-    for page in client.jobs.list().by_page():
+    # Only those with a stage: other teams' jobs in the workspace may be many.
+    for page in client.jobs.list(tag=lineage.STAGE).by_page():
         read = list(page)
         for job in _newest_first(read):
             tags = job.tags or {}

@@ -2,7 +2,7 @@
 
 A managed deployment of n instances takes the quota of ceil(1.2 n), since Azure keeps a fifth in reserve for its own
 updates; blue and green both count while both are there (Microsoft's "Manage and increase quotas", managed online
-endpoints).
+endpoints). Of some sizes it keeps none, which no interface tells: what is found missing here may then be too much.
 """
 
 from __future__ import annotations

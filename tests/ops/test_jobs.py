@@ -19,7 +19,7 @@ from ops.errors import JobFailed, NotFound, Timeout, Unreachable
 from ops.settings import load
 from ops.workspace import connect
 
-FILLED = 620  # more than are looked through for tags
+FILLED, STAGED = 820, 640  # those before have a stage, more than are looked through; the others have none
 PAGE = 100  # of the list
 MINE = "flights"
 # Our jobs among the others, by their number: the newest is the last.
@@ -38,8 +38,8 @@ def fill(folder: Path) -> None:
             properties: dict[str, Any] = {
                 "jobType": "Command", "command": "true", "environmentId": None, "codeId": None, "computeId": None,
                 "experimentName": MINE if stage else "theirs", "displayName": "filled", "inputs": {}, "outputs": {},
-                "tags": {"stage": stage or "prod"}, "properties": {}, "resources": {"instanceCount": 1},
-                "isArchived": False,
+                "tags": {"stage": stage or "prod"} if number < STAGED else {}, "properties": {},
+                "resources": {"instanceCount": 1}, "isArchived": False,
             }  # fmt: skip
             store.put("jobs", f"job-{number}", {"properties": properties, "status": state}, mark=state)
     store.close()
@@ -212,7 +212,15 @@ def test_a_job_that_the_sdk_cannot_make_out_is_left_out() -> None:
 def test_the_newest_completed_job_is_found_without_reading_on(client: Any, pages: list[str]) -> None:
     """Of the stage and the experiment; one that failed since does not count."""
     assert jobs.completed(client, "prod", MINE).name == "job-430"
+    assert all("tag=stage" in page for page in pages)
     assert len(pages) <= (FILLED - 430) // PAGE + 2
+
+
+def test_jobs_of_others_do_not_stand_in_the_way(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy workspace's are many, and have no stage: they are not looked through."""
+    monkeypatch.setattr(jobs, "_SEARCHED", 300)
+    assert FILLED - 430 > 300 > STAGED - 430
+    assert jobs.completed(client, "prod", MINE).name == "job-430"
 
 
 def test_a_job_behind_the_newest_500_is_found_by_its_name_only(client: Any, pages: list[str]) -> None:

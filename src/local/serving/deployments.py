@@ -62,6 +62,7 @@ class Deployments:
             properties = _normal(body["properties"])
             sku = {"name": "Default", "tier": "Standard", "capacity": 1} | (body.get("sku") or {})
             self._check(name, properties, sku)
+            names.check_tags(f"Deployment {name}", body.get("tags") or {})
             operation = self.operations.begin(resource(endpoint, name), "od")
             kept = {"serving": old.body.get("serving")} if old else {}
             document = self.store.put(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from asyncio import to_thread
 
-from local.errors import Conflict, Invalid, NotFound
+from local.errors import Invalid, NotFound
 from local.routing import traffic as rules
 from local.routing.router import Router
 from local.routing.routes import EndpointRoute
 from local.serving.tokens import Tokens
 from local.storage.store import Document, Store
+from local.wire import names
 from local.wire.call import Call, Json, Reply, page, system_data
 from local.wire.filters import Filter
 from local.wire.guard import Guard
@@ -53,6 +54,7 @@ class Endpoints:
         if mode is None:
             raise Invalid(f"The authentication mode {properties['authMode']!r} is not key, aml_token or aad_token")
         properties["authMode"] = mode
+        names.check_tags(f"Endpoint {name}", body.get("tags") or {})
         identity = body.get("identity") or {"type": "SystemAssigned"}
         if not identity.get("type"):
             raise Invalid("The identity of an endpoint needs a type, such as SystemAssigned.")
@@ -158,7 +160,7 @@ class Endpoints:
         rules.check_traffic(live, mirror, live.keys() | mirror.keys())
         taken = [each for each in self.store.names("endpoints") if each.lower() == name.lower()]
         if taken:
-            raise Conflict(f"The endpoint name '{name}' is taken by '{taken[0]}': names are the same in any case.")
+            raise Invalid(f"There is already an endpoint with this name: '{taken[0]}', and case makes no difference.")
 
     def _check_traffic(self, name: str, live: Json, mirror: Json) -> None:
         found = {each.body["name"]: each for each in self.deployments(name)}

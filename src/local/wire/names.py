@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from local.errors import Invalid
 
+_TAGS, _TAG_NAME, _TAG_VALUE = 50, 512, 256
+_NOT_IN_TAGS = frozenset("<>%&\\?/")
 _FORM = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,254}")
 
 
@@ -17,6 +19,20 @@ def check(what: str, name: str) -> None:
             f"{what} {name[:80]!r}: a name holds letters a to z, digits, -, _ and ., "
             "begins with a letter, a digit or _, and has at most 255 characters"
         )
+
+
+def check_tags(what: str, tags: Mapping[str, str]) -> None:
+    """Refuse tags that Azure Resource Manager would not keep on a resource: 50, of 512 and 256 characters."""
+    if len(tags) > _TAGS:
+        raise Invalid(f"{what} has {len(tags)} tags; a resource has at most {_TAGS}")
+    for name, value in tags.items():
+        if not name or len(name) > _TAG_NAME or _NOT_IN_TAGS.intersection(name):
+            raise Invalid(
+                f"{what}: {name[:80]!r} cannot be a tag's name: it has 1 to {_TAG_NAME} characters, and none of "
+                + " ".join(sorted(_NOT_IN_TAGS))
+            )
+        if len(value or "") > _TAG_VALUE:
+            raise Invalid(f"{what}: the value of tag {name[:80]!r} has more than {_TAG_VALUE} characters")
 
 
 def check_variables(variables: Iterable[str]) -> None:

@@ -3,6 +3,8 @@
 A minute is read once it is whole and older than the metrics' lag, so that no late count is missed. Our own probes are
 among the requests that are counted there; they were judged already, so they are taken off, a little more eagerly than
 their clock says: a request is never evidence twice. 429 is load and a 4xx is the caller's fault: neither is counted.
+A 424 is, whatever the container said: bad requests of callers strike both deployments alike, and that the new one
+refuses what the old one takes is what a rollout must see.
 """
 
 from __future__ import annotations

@@ -241,6 +241,24 @@ def test_endpoint_names_follow_the_rule(ml_client: Any, name: str) -> None:
         ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name)).result()
 
 
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({f"tag{number}": "x" for number in range(51)}, "51 tags"),
+        ({"a": "x" * 257}, "more than 256 characters"),
+        ({"a/b": "x"}, "cannot be a tag's name"),
+        ({"n" * 513: "x"}, "cannot be a tag's name"),
+    ],
+    ids=["too many", "too long a value", "a letter that is none", "too long a name"],
+)
+def test_tags_that_azure_would_not_keep_are_refused(ml_client: Any, tags: dict[str, str], said: str) -> None:
+    """Azure Resource Manager's limits: whoever keeps its memory in tags must meet them here."""
+    from azure.core.exceptions import HttpResponseError
+
+    with pytest.raises(HttpResponseError, match=said):
+        ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="tagged", tags=tags)).result()
+
+
 @pytest.mark.parametrize("mode", ["aml_token", "aad_token"])
 def test_token_modes_let_the_sdk_in_and_nobody_else(ml_client: Any, workspace: Any, mode: str) -> None:
     """With token authentication the SDK's token opens the endpoint (404: nothing is deployed), others do not."""
