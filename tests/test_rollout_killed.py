@@ -51,6 +51,7 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
     "throttled": [{"method": "PUT|GET", "path": ONE, "status": 429, "retry_after": 1, "times": 2}],
     "lost answers": [{"method": "PUT", "path": ONE, "lost": True, "times": 2}],
     "operations that are given up": [{"path": "mfeOperationsStatus", "ends": "OperationCanceled", "times": 3}],
+    "updates as slow as Azure's": [{"method": "PUT", "path": ONE, "takes_ms": 2000, "times": 40}],
     "refused": [{"method": "PUT|GET", "path": ONE, "refused": True, "times": 4}],
     "stale reads": [{"method": "GET", "path": ONE, "stale": True, "times": 12}],
     "slow": [{"method": "PUT|GET", "path": ONE, "delay_ms": 500, "times": 6}],
@@ -217,10 +218,12 @@ def share(project: Project) -> int:
     return split(project.client).get("green", 0)
 
 
+@pytest.mark.parametrize("name", [None, "updates as slow as Azure's"])
 def test_row_24_a_second_rollout_is_refused_and_a_rollback_by_hand_ends_the_first(
-    project: Project, house: House, clients: replay.Replay
+    project: Project, house: House, clients: replay.Replay, name: str | None
 ) -> None:
     """The second exits with 1 and the name of the first; that sees that a person moved the traffic: exit 3."""
+    workspace_faults(project, FAULTS[name] if name else [], [])
     first = start(project, rollout={"bake_seconds": 120})
     until(lambda: share(project) == 10, "the first step")
     refused = said(house.inv("rollout"), 1)

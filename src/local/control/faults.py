@@ -5,8 +5,9 @@ fault: "method" and "path" (regular expressions for the whole method and for a p
 many calls it strikes, 1 unless said), "delay_ms", and at most one of "status" (answer that, with "retry_after"
 seconds if given), "stale" (answer a GET as the last one like it was answered), "stuck" (answer a GET as if
 the work that it asks about went on), "ends" (answer a GET of an operation as if it had failed, with this code), "lost"
-(do it, then break the connection before the answer) and "refused" (break the connection at once). A scoring fault:
-"endpoint", "deployment", "share" (0 to 1), "status" and "delay_ms".
+(do it, then break the connection before the answer), "refused" (break the connection at once) and "takes_ms" (answer a
+PUT of an endpoint at once, and have it take effect so much later, as on Azure). A scoring fault: "endpoint",
+"deployment", "share" (0 to 1), "status" and "delay_ms".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from local.control.late import LateUpdates
 from local.errors import Invalid, LocalError
 from local.routing.router import Router
 from local.wire.call import Call, Json, Reply
@@ -47,6 +49,7 @@ class ControlFault:
     ends: str = ""
     lost: bool = False
     refused: bool = False
+    takes_ms: float = 0
 
     def strikes(self, call: Call) -> bool:
         return bool(
@@ -54,6 +57,7 @@ class ControlFault:
             and re.fullmatch(self.method, call.method, re.I)
             and re.search(self.path, call.path, re.I)
             and (call.method == "GET" or not (self.stale or self.stuck or self.ends))
+            and (call.method == "PUT" or not self.takes_ms)
         )
 
 
@@ -67,6 +71,7 @@ class Faults:
         self._control: list[ControlFault] = []
         self._scoring: dict[tuple[str, str], Json] = {}
         self._read: OrderedDict[tuple[object, ...], Reply] = OrderedDict()
+        self._late = LateUpdates(control)
 
     async def around(self, call: Call, answer: Callable[[Call], Awaitable[Reply]]) -> Reply:
         """Answer a call, unless a fault has it otherwise.
@@ -74,6 +79,8 @@ class Faults:
         Raises:
             Severed: the connection is to be broken.
         """
+        if (told := self._late.told(call)) is not None:
+            return told
         fault = next((each for each in self._control if each.strikes(call)), None)
         if fault is None:
             return self._remember(call, await answer(call))
@@ -86,6 +93,8 @@ class Faults:
             return _failure(fault.status, fault.retry_after)
         if fault.stale and (asked := _asked(call)) in self._read:
             return self._read[asked]
+        if fault.takes_ms:
+            return await self._late.begin(call, answer, fault.takes_ms / 1000)
         reply = self._remember(call, await answer(call))
         if fault.stuck:
             return self._under_way(call, reply)
@@ -147,9 +156,10 @@ def _control_fault(given: Any) -> ControlFault:
         fault = ControlFault(**given)
         re.compile(fault.method)
         re.compile(fault.path)
-        usable = 0 <= fault.delay_ms <= _MAX_DELAY_MS and fault.times >= 1
+        usable = 0 <= fault.delay_ms <= _MAX_DELAY_MS and fault.times >= 1 and 0 <= fault.takes_ms <= _MAX_DELAY_MS
         usable = usable and (fault.status is None or 400 <= fault.status <= 599)
-        kinds = (fault.status is not None, fault.stale, fault.stuck, bool(fault.ends), fault.lost, fault.refused)
+        alone = (fault.stale, fault.stuck, fault.ends, fault.lost, fault.refused, fault.takes_ms)
+        kinds = (fault.status is not None, *map(bool, alone))
     except (TypeError, re.error) as error:
         raise Invalid(f"{given!r} is not a fault: {error}") from error
     if not usable:

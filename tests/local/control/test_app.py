@@ -191,6 +191,32 @@ def test_a_stale_read_gives_the_last_answer(caller: Caller, ml_client: Any) -> N
     ml_client.online_endpoints.begin_delete("stale-one").result()
 
 
+def test_an_update_can_take_its_time(caller: Caller, ml_client: Any, wait: Any) -> None:
+    """With "takes_ms" an endpoint is read as it was, and takes no other write, until the update ends; as recorded."""
+    endpoint = ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="late-one")).result()
+    late = {"method": "PUT", "path": "late-one$", "takes_ms": 1500}
+    caller.call("PUT", "/local/faults", json={"control": [late]})
+    endpoint.tags = {"new": "yes"}
+    poller = ml_client.online_endpoints.begin_create_or_update(endpoint)
+    there = caller.call("GET", "onlineEndpoints/late-one").json()
+    assert (there["properties"]["provisioningState"], there["tags"]) == ("Updating", {})
+    body = {"tags": {}, "properties": {"authMode": "Key"}, "location": "local"}
+    assert caller.call("PUT", "onlineEndpoints/late-one", json=body).status_code == 409
+    assert poller.result().tags == {"new": "yes"}
+    assert ml_client.online_endpoints.get("late-one").provisioning_state == "Succeeded"
+    caller.call("PUT", "/local/faults", json={"control": [late]})
+    endpoint.traffic = {"nobody": 100}
+    with pytest.raises(HttpResponseError, match="nobody"):
+        ml_client.online_endpoints.begin_create_or_update(endpoint).result()
+    ml_client.online_endpoints.begin_delete("late-one").result()
+
+
+def test_a_fault_is_of_one_kind(caller: Caller) -> None:
+    """What could only be half done is refused."""
+    answer = caller.call("PUT", "/local/faults", json={"control": [{"lost": True, "status": 503}]})
+    assert (answer.status_code, "more than one kind" in answer.text) == (400, True)
+
+
 def test_work_can_be_stuck(caller: Caller, ml_client: Any, wait: Any) -> None:
     """With "stuck" work that has ended is answered as under way, until the fault is taken away; then it has ended."""
     ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="stuck-one")).result()
