@@ -73,11 +73,18 @@ class Seen:
 
 
 def tag(
-    client: MLClient, name: str, tags: Mapping[str, str], *, guard: Guard | None = None, deadline_seconds: float
+    client: MLClient,
+    name: str,
+    tags: Mapping[str, str],
+    *,
+    guard: Guard | None = None,
+    waits: bool = True,
+    deadline_seconds: float,
 ) -> Split:
     """Set these tags and leave the split as it is read in the same breath; return that split.
 
-    Raises what `guard` raises, with nothing written.
+    Unless it `waits` the service has taken the write, and may still be at it: on Azure for some 20 s. Raises what
+    `guard` raises, with nothing written.
     """
 
     def put() -> Split:
@@ -87,7 +94,9 @@ def tag(
         merged = {**(endpoint.tags or {}), **tags}
         if merged != (endpoint.tags or {}):
             endpoint.tags = merged
-            client.online_endpoints.begin_create_or_update(endpoint).result(timeout=deadline_seconds)
+            update = client.online_endpoints.begin_create_or_update(endpoint)
+            if waits:
+                update.result(timeout=deadline_seconds)
         return of(endpoint)
 
     return wait.retrying(put, what=f"tags of {name}", deadline_seconds=deadline_seconds)

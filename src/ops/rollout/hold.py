@@ -127,19 +127,25 @@ class Hold:
         return split
 
     def checkpoint(self, tags: Mapping[str, str], *, every_seconds: float) -> None:
-        """Write the tags when the last write is so long ago."""
+        """Write the tags when the last write is so long ago.
+
+        It does not wait for its end, as nobody would look meanwhile: one that is lost is made up for by the next.
+        """
         if wait.clock() - self._written >= every_seconds:
             self.check()
-            self.tag(tags)
+            self._tag(self._with_lease(tags), waits=False)
+            self._written = wait.clock()
 
-    def tag(self, tags: Mapping[str, str]) -> None:
-        """Write the tags, and a lease that is renewed."""
-        self._tag(self._with_lease(tags))
-        self._written = wait.clock()
-
-    def _tag(self, tags: Mapping[str, str]) -> None:
+    def _tag(self, tags: Mapping[str, str], *, waits: bool = True) -> None:
         self._giving_way(
-            lambda: traffic.tag(self._client, self._endpoint, tags, guard=self._guard, deadline_seconds=self._deadline)
+            lambda: traffic.tag(
+                self._client,
+                self._endpoint,
+                tags,
+                guard=self._guard,
+                waits=waits,
+                deadline_seconds=self._deadline,
+            )
         )
 
     def _guard(self, endpoint: OnlineEndpoint) -> None:

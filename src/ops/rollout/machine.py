@@ -162,7 +162,7 @@ class Rollout:
                     late = f"not yet known after {wait.duration(kept.seconds_at_step())}: {explain(now, verdict)}"
                     self._fail(now, late, self._plan.on_deadline, " (no verdict in time)")
                 case "wait":
-                    # On Azure a write takes some 20 s, in which nobody asks.
+                    # On Azure it may have to wait for another write, some 20 s, in which nobody asks.
                     began = wait.clock()
                     self._hold.checkpoint(kept.tags(), every_seconds=self._plan.checkpoint_seconds)
                     self._kept = kept.unwatched(wait.clock() - began)

@@ -118,7 +118,6 @@ def test_an_endpoint_without_any_tags_is_taken() -> None:
 
 
 WRITES: dict[str, Callable[[Hold], object]] = {
-    "tag": lambda held: held.tag({"a": "1"}),
     "write": lambda held: held.write(TEN, {"a": "1"}),
     "checkpoint": lambda held: held.checkpoint({"a": "1"}, every_seconds=0),
 }
@@ -136,7 +135,7 @@ def test_every_write_renews_the_lease(name: str, monkeypatch: pytest.MonkeyPatch
     assert len(client.puts) == 1
 
 
-@pytest.mark.parametrize("name", ["tag", "write"])
+@pytest.mark.parametrize("name", ["checkpoint", "write"])
 def test_a_checkpoint_waits_for_its_time_since_the_last_write(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever write that was; before it nothing is put, then the tags are."""
     clock = [1000.0]
@@ -150,6 +149,19 @@ def test_a_checkpoint_waits_for_its_time_since_the_last_write(name: str, monkeyp
         held.checkpoint({"seen": str(seconds)}, every_seconds=60)
         assert len(client.puts) == puts
     assert client.endpoint.tags["seen"] == "120"
+
+
+def test_a_checkpoint_does_not_wait_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evidence is gathered on meanwhile; every other write is seen to end."""
+    client: Any = Shared()
+    held = taken(client)
+    ended: list[str] = []
+    monkeypatch.setattr(client, "result", lambda timeout: ended.append("yes"))
+    held.checkpoint({"a": "1"}, every_seconds=0)
+    assert (client.endpoint.tags["a"], ended) == ("1", [])
+    held.write(TEN, {"a": "2"})
+    held.release({"a": "3"})
+    assert ended == ["yes", "yes"]
 
 
 def test_another_operator_at_work_is_refused_before_anything_is_put() -> None:
@@ -226,7 +238,7 @@ def test_row_22_tags_give_way_too(other: Other, kind: type[OpsError], said: str)
     held = taken(client)
     other(client.endpoint)
     with pytest.raises(kind, match=said):
-        held.tag({"a": "1"})
+        held.checkpoint({"a": "1"}, every_seconds=0)
     assert client.puts == []
 
 
@@ -241,7 +253,7 @@ def test_one_old_answer_does_not_end_a_run() -> None:
     held.write(HALF, {"a": "1"})
     assert client.endpoint.traffic == HALF
     client.stale = [Resource(dict(TEN), {})]
-    held.tag({"a": "2"})
+    held.checkpoint({"a": "2"}, every_seconds=0)
     assert client.endpoint.tags["a"] == "2"
     client.stale = [Resource(dict(TEN), {})]
     held.check_holder()
