@@ -76,7 +76,7 @@ class Exchange:
 
 
 def of_line(line: str) -> Exchange:
-    """Return the exchange that a line of the workspace's tape (local/control/tape.py) is about."""
+    """Return the exchange that a line of the workspace's tape (local/control/exchange_log.py) is about."""
     return Exchange(**json.loads(line))
 
 

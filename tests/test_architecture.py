@@ -32,7 +32,7 @@ ACTING_CALLS = frozenset({"open", "print", "input", "exec", "eval"})
 SLEEPERS = {
     "ops/wait.py": "the one place where ops wait",
     "local/launch.py": "waits for another process to come up or go, with a deadline",
-    "local/training/shepherd.py": "waits for a process group to end, with a deadline; standard library alone",
+    "local/training/watchdog.py": "waits for a process group to end, with a deadline; standard library alone",
 }
 ENVIRONMENT_READERS = {
     "ops/__init__.py": "pydantic's search for plug-ins, which only a variable turns off",

@@ -24,7 +24,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from local.control.app import control_app
-from local.control.heads import BoundedHead
+from local.control.head_limits import BoundedHead
 from local.control.ping import Ping
 from local.control.state import assemble
 from local.errors import FolderError, StartError

@@ -14,7 +14,7 @@ from local.control.state import State
 from local.control.table import Operation, table
 from local.errors import NotFound, Unsupported
 from local.wire.call import Call, Reply
-from local.wire.form import read
+from local.wire.schema import checked
 
 
 class Api:
@@ -44,7 +44,7 @@ class Api:
 
     async def answer(self, call: Call) -> Reply:
         operation, params = self.find(call.method, call.path)
-        call = replace(call, params=params, body=read(call.body, BODIES.get(operation.name, object)))
+        call = replace(call, params=params, body=checked(call.body, BODIES.get(operation.name, object)))
         function = operation.handler.func if isinstance(operation.handler, partial) else operation.handler
         if inspect.iscoroutinefunction(function):
             found = operation.handler(call)

@@ -20,9 +20,9 @@ from local.control.api import Api
 from local.control.artifacts_http import PATH as ARTIFACTS
 from local.control.artifacts_http import ArtifactApi
 from local.control.blob_http import BlobApi
+from local.control.exchange_log import ExchangeLog
 from local.control.faults import Severed
 from local.control.state import State
-from local.control.tape import Tape
 from local.errors import Invalid, LocalError, Refusal
 from local.training.tracking import error_json
 from local.wire.call import Call, Reply, received
@@ -40,7 +40,7 @@ def control_app(state: State) -> Starlette:
     api = Api(state)
     blob_api = BlobApi(state.blobs, state.guard)
     artifact_api = ArtifactApi(state.blobs, state.tracking)
-    tape = Tape(state.folder)
+    exchange_log = ExchangeLog(state.folder)
 
     async def blob(request: Request) -> Response:
         try:
@@ -51,7 +51,7 @@ def control_app(state: State) -> Starlette:
 
     async def control(request: Request) -> Response:
         response = await answered(request)
-        return response if isinstance(response, _Broken) else tape.note(request, response)
+        return response if isinstance(response, _Broken) else exchange_log.record(request, response)
 
     async def answered(request: Request) -> Response:
         try:

@@ -1,11 +1,11 @@
-"""The form of each operation's body; the words are those of Azure's API."""
+"""The schema of each operation's body; the words are those of Azure's API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from local.wire.form import Word
+from local.wire.schema import Word
 
 _WORDS = {"*": Word}
 _ACCESS = frozenset({"Enabled", "Disabled"})

@@ -13,7 +13,7 @@ from local.errors import LocalError
 from local.serving.deployments import Deployments
 from local.serving.instance import DeploymentFailed
 from local.serving.supervisor import Supervisor
-from local.storage.insist import insist
+from local.storage.retry import retrying
 from local.storage.store import Document
 from local.wire.call import Json
 
@@ -48,7 +48,7 @@ class Deployer:
                 self.deployments.change(document, **changes)
                 self.operations.end(operation, failure)
 
-        await insist(settle, f"the end of {operation}")
+        await retrying(settle, f"the end of {operation}")
 
     async def _serve(self, endpoint: str, name: str, wanted: Json) -> Json | None:
         """Have the supervisor serve it; return the error, or None."""
@@ -82,7 +82,7 @@ class Deployer:
                 self.endpoints.drop_traffic(endpoint, name)
                 self.operations.end(operation)
 
-        await insist(forget, f"the end of {operation}")
+        await retrying(forget, f"the end of {operation}")
         self.endpoints.route(endpoint)
 
     async def remove_endpoint(self, endpoint: str, operation: str) -> None:
@@ -98,7 +98,7 @@ class Deployer:
                 self.store.delete("endpoints", endpoint)
                 self.operations.end(operation)
 
-        await insist(forget, f"the end of {operation}")
+        await retrying(forget, f"the end of {operation}")
 
     async def recover(self) -> None:
         """Serve again what was serving; end the operations that the last server left under way.
@@ -171,7 +171,7 @@ class Deployer:
                 if found is not None and found.body == body:
                     self.deployments.change(document, state=state)
 
-        await insist(settle, f"what became of {document.name}")
+        await retrying(settle, f"what became of {document.name}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Server-sent events: all that the page shows when something changes, and a heartbeat every second."""
+"""Server-sent events: all that the page shows when something changes, and the live figures every second."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from asyncio import to_thread
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from local.studio import pulse, views
-from local.studio.pulse import Pulse
+from local.studio import live_stats, views
+from local.studio.live_stats import LiveStats
 
 if TYPE_CHECKING:
     from local.control.state import State
@@ -32,7 +32,7 @@ class Stream:
     def __init__(self, state: State) -> None:
         """Begin to look when `start` is called."""
         self._state = state
-        self._pulse = Pulse(state.router.telemetry)
+        self._stats = LiveStats(state.router.telemetry)
         self._queues: set[asyncio.Queue[bytes | None]] = set()
         self._changes = -1
         self._health: Any = None
@@ -62,9 +62,9 @@ class Stream:
         try:
             yield event("all", await to_thread(views.everything, self._state))
             names = self._state.store.names("endpoints")
-            yield event("past", {name: pulse.history(self._pulse, name) for name in names})
+            yield event("past", {name: live_stats.history(self._stats, name) for name in names})
             yield event("health", views.health(self._state))
-            yield event("answers", self._pulse.answers(names))
+            yield event("answers", self._stats.answers(names))
             while (said := await queue.get()) is not None:
                 yield said
         finally:
@@ -80,7 +80,7 @@ class Stream:
                 _LOG.exception("the studio could not look")
 
     async def _beat(self) -> None:
-        at, beats = self._pulse.look()
+        at, samples = self._stats.sample()
         if not self._queues:
             return
         changes = self._state.store.changes()
@@ -91,11 +91,11 @@ class Stream:
         if found != self._health:
             self._health = found
             self._tell(event("health", found))
-        answers = self._pulse.answers(list(found))
+        answers = self._stats.answers(list(found))
         if answers != self._answers:
             self._answers = answers
             self._tell(event("answers", answers))
-        self._tell(event("beat", {name: pulse.shown(at, beats, name) for name in found}))
+        self._tell(event("beat", {name: live_stats.shown(at, samples, name) for name in found}))
 
     def _tell(self, said: bytes) -> None:
         for queue in tuple(self._queues):

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import LocalError
-from local.storage.insist import insist
+from local.storage.retry import retrying
 from local.training.folders import Folders
 from local.training.jobs import Jobs
 from local.training.staging import Staging
 
-SHEPHERD = Path(__file__).with_name("shepherd.py")
+WATCHDOG = Path(__file__).with_name("watchdog.py")
 AT_ONCE = 1
 GRACE_SECONDS = 5.0
 
@@ -105,7 +105,7 @@ class Runner:
         # blob row of the log points into the folder, which stays; the files around it need not.
         await asyncio.to_thread(self.folders.clear, name)
         tell = partial(self.jobs.finish, name, ending.status, code=ending.code, message=ending.message)
-        await insist(partial(tell, exit_code=ending.exit_code), f"the end of job {name}", self._closing)
+        await retrying(partial(tell, exit_code=ending.exit_code), f"the end of job {name}", self._closing)
 
     async def _work(self, name: str) -> Ending:
         folder = self.folders.of(name)
@@ -126,7 +126,7 @@ class Runner:
         try:
             with (folder / "std_log.txt").open("ab") as log:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-I", "-S", str(SHEPHERD), str(read_end), str(result)),
+                    *(sys.executable, "-I", "-S", str(WATCHDOG), str(read_end), str(result)),
                     *(str(seconds), str(GRACE_SECONDS), "/bin/bash", "-c", line),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,

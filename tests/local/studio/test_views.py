@@ -14,8 +14,8 @@ from azure.ai.ml.entities import Model
 
 from local.control.state import State
 from local.routing.telemetry import Telemetry
-from local.studio import pulse, rollout, stream, views
-from local.studio.pulse import Pulse
+from local.studio import live_stats, rollout, stream, views
+from local.studio.live_stats import LiveStats
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -120,7 +120,7 @@ def test_answers_are_counted_by_status() -> None:
     """That of the client and that of the model behind it, each deployment's, of the last quarter of an hour."""
     now = [60.0]
     telemetry = Telemetry(lambda: now[0])
-    own = Pulse(telemetry, lambda: now[0])
+    own = LiveStats(telemetry, lambda: now[0])
     for deployment, status, model in (("blue", 424, 400), ("blue", 200, 200), ("green", 200, 200), ("", 404, None)):
         telemetry.record("end", deployment, status, model, 0.010)
     assert own.answers(["end"]) == {
@@ -129,7 +129,7 @@ def test_answers_are_counted_by_status() -> None:
             {"status": 424, "model": 400, "of": {"blue": 1}},
         ]
     }
-    now[0] += pulse.HISTORY_SECONDS + 60
+    now[0] += live_stats.HISTORY_SECONDS + 60
     assert own.answers(["end"]) == {"end": []}
 
 
@@ -155,14 +155,14 @@ def test_a_beat_is_what_came_since_the_last() -> None:
     now = [59.0]
     telemetry = Telemetry(lambda: now[0])
     telemetry.record("end", "blue", 200, 200, 0.010)
-    own = Pulse(telemetry, lambda: now[0])
+    own = LiveStats(telemetry, lambda: now[0])
     telemetry.record("end", "blue", 200, 200, 0.020)
     now[0] = 60.0
     telemetry.record("end", "blue", 424, 500, 0.040)
-    beat = own.look()[1]["end", "blue"]
+    beat = own.sample()[1]["end", "blue"]
     assert (beat.rate, beat.faults) == (2, 1)
     assert beat.p50 == pytest.approx(20, rel=0.02)
     assert beat.p99 == pytest.approx(40, rel=0.02)
     now[0] = 61.0
-    assert own.look()[1] == {}
-    assert [set(each["of"]) for each in pulse.history(own, "end")] == [{"blue"}, set()]
+    assert own.sample()[1] == {}
+    assert [set(each["of"]) for each in live_stats.history(own, "end")] == [{"blue"}, set()]

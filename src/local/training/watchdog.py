@@ -1,7 +1,7 @@
 """Run one command, and end it when its time is up, when told to, or when the server that wanted it is gone.
 
 A script of its own, started with the standard library alone:
-`python -I -S shepherd.py LIFELINE RESULT SECONDS GRACE COMMAND...`.
+`python -I -S watchdog.py LIFELINE RESULT SECONDS GRACE COMMAND...`.
 LIFELINE is the read end of a pipe whose only write end is in the server: a byte in it asks for the end, and it
 reads as ended when the server dies, however it dies. The command gets a process group of its own. RESULT is a
 file that will say how it ended.

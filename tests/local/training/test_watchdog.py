@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from local.training.runner import SHEPHERD
+from local.training.runner import WATCHDOG
 
 FULL = Path("/dev/full")
 
@@ -30,7 +30,7 @@ def lifeline() -> Iterator[int]:
 
 def start(lifeline: int, result: Path, line: str, stdout: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(SHEPHERD), str(lifeline), str(result), "0", "1", "/bin/bash", "-c", line],
+        [sys.executable, "-I", "-S", str(WATCHDOG), str(lifeline), str(result), "0", "1", "/bin/bash", "-c", line],
         stdout=stdout,
         stderr=subprocess.DEVNULL,
         pass_fds=(lifeline,),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.errors import Invalid
-from local.wire.form import DEPTH, Word, read
+from local.wire.schema import DEPTH, Word, checked
 
 FORM = {"name": str, "count": int, "share": float, "on": bool, "tags": {"*": (str, int)}, "list": [{"x": str}]}
 
@@ -25,7 +25,7 @@ FORM = {"name": str, "count": int, "share": float, "on": bool, "tags": {"*": (st
 )
 def test_what_is_of_the_form_passes(body: Any) -> None:
     """Null may stand anywhere, and so may what the form does not name."""
-    assert read(body, FORM) == body
+    assert checked(body, FORM) == body
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_is_of_the_form_passes(body: Any) -> None:
 def test_what_is_not_is_named(body: Any, said: str) -> None:
     """With its place, what it is, and what it should be."""
     with pytest.raises(Invalid, match=said) as refused:
-        read(body, FORM)
+        checked(body, FORM)
     assert refused.value.status == 400
 
 
@@ -63,13 +63,13 @@ def test_what_is_not_is_named(body: Any, said: str) -> None:
 def test_what_cannot_be_kept_is_refused_wherever_it_stands(text: str, said: str) -> None:
     """Also where the form says nothing."""
     with pytest.raises(Invalid, match=said):
-        read(json.loads(text))
+        checked(json.loads(text))
 
 
 def test_a_word_becomes_a_text_and_a_choice_is_spelled_as_the_service_does() -> None:
     """Tags are texts whatever was given; a choice does not mind the case of letters."""
     form = {"tags": {"*": Word}, "access": frozenset({"Enabled", "Disabled"})}
     given = {"tags": {"a": 1, "b": True, "c": "x", "d": None}, "access": "enabled"}
-    assert read(given, form) == {"tags": {"a": "1", "b": "True", "c": "x", "d": None}, "access": "Enabled"}
+    assert checked(given, form) == {"tags": {"a": "1", "b": "True", "c": "x", "d": None}, "access": "Enabled"}
     with pytest.raises(Invalid, match="must be one of Disabled, Enabled, and is 'on'"):
-        read({"access": "on"}, form)
+        checked({"access": "on"}, form)

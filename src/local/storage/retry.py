@@ -15,7 +15,7 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 
 
-async def insist(write: Callable[[], object], what: str, closing: asyncio.Event | None = None) -> None:
+async def retrying(write: Callable[[], object], what: str, closing: asyncio.Event | None = None) -> None:
     """Write, in a thread, again and again until it is done; what could not be is said in the log.
 
     It gives up after ten minutes, and after the first fault once `closing` is set.

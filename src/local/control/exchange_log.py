@@ -19,14 +19,14 @@ from local.folder import EXCHANGES_FILE
 LIMIT_BYTES = 64 << 20
 
 
-class Tape:
+class ExchangeLog:
     """Appends to the file, if it was there at the start."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EXCHANGES_FILE
         self._wanted = self._path.exists()
 
-    def note(self, request: Request, response: Response) -> Response:
+    def record(self, request: Request, response: Response) -> Response:
         """Write an exchange down, and return its answer. Called in the event loop, so that no two lines mix."""
         if self._wanted:
             self._append(request, response)

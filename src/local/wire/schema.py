@@ -1,8 +1,8 @@
 """What may stand in a request's body: read once, before anything is done or kept.
 
-A form is a type or several, `Word`, a set of words, `[form]` for a list of such, or `{name: form}` for an object, in
-which "*" stands for every other name. What a form does not name may be anything, and null may stand anywhere, as with
-the service.
+A schema is a type or several, `Word`, a set of words, `[schema]` for a list of such, or `{name: schema}` for an object,
+in which "*" stands for every other name. What a schema does not name may be anything, and null may stand anywhere, as
+with the service.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ _TYPES: Mapping[type, str] = {
 
 
 class Word:
-    """The form of a text which, given as a number or a truth, becomes one: the service keeps nothing else in tags."""
+    """The schema of a text which, given as a number or a truth, becomes one: the service keeps nothing else in tags."""
 
 
-def read(value: Any, form: Any = object, place: str = "The body", depth: int = 0) -> Any:
-    """Return a value as it is kept; refuse what is not of the form, or could be neither kept nor answered."""
+def checked(value: Any, schema: Any = object, place: str = "The body", depth: int = 0) -> Any:
+    """Return a value as it is kept; refuse what is not of the schema, or could be neither kept nor answered."""
     if value is None:
         return None
     if depth > DEPTH:
         raise _refusal(f"{place[:200]} lies more than {DEPTH} deep")
-    _check_kind(value, form, place)
+    _check_kind(value, schema, place)
     if isinstance(value, dict):
-        inner = form if isinstance(form, dict) else {}
+        inner = schema if isinstance(schema, dict) else {}
         any_other = inner.get("*", object)
         return {
-            _text(key, place): read(each, inner.get(key, any_other), f"{place}.{key}", depth + 1)
+            _text(key, place): checked(each, inner.get(key, any_other), f"{place}.{key}", depth + 1)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        of = form[0] if isinstance(form, list) else object
-        return [read(each, of, f"{place}[{index}]", depth + 1) for index, each in enumerate(value)]
-    if isinstance(form, frozenset):
-        return _chosen(value, form, place)
-    if isinstance(value, float) and not math.isfinite(value) and not (isinstance(form, tuple) and float in form):
+        of = schema[0] if isinstance(schema, list) else object
+        return [checked(each, of, f"{place}[{index}]", depth + 1) for index, each in enumerate(value)]
+    if isinstance(schema, frozenset):
+        return _chosen(value, schema, place)
+    if isinstance(value, float) and not math.isfinite(value) and not (isinstance(schema, tuple) and float in schema):
         raise _refusal(f"{place} is no number that JSON has")
-    if form is Word and not isinstance(value, str):
+    if schema is Word and not isinstance(value, str):
         return str(value)
     return _text(value, place) if isinstance(value, str) else value
 
 
-def _check_kind(value: Any, form: Any, place: str) -> None:
-    match form:
+def _check_kind(value: Any, schema: Any, place: str) -> None:
+    match schema:
         case dict():
             kinds: tuple[type, ...] = (dict,)
         case list():
@@ -63,9 +63,9 @@ def _check_kind(value: Any, form: Any, place: str) -> None:
         case frozenset():
             kinds = (str,)
         case tuple():
-            kinds = form
+            kinds = schema
         case _:
-            kinds = (str, int, float, bool) if form is Word else (form,)
+            kinds = (str, int, float, bool) if schema is Word else (schema,)
     # To Python, true is a number.
     fits = bool in kinds if type(value) is bool else isinstance(value, kinds)
     if not fits and object not in kinds:

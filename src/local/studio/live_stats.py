@@ -1,4 +1,4 @@
-"""The heartbeat of each deployment: requests, faults and latencies of every second, from the router's minutes.
+"""Live figures of each deployment: requests, faults and latencies of every second, from the router's minutes.
 
 The router counts by the minute, as Azure Monitor shows it; people watch by the second. So the minutes are looked at
 each second, and what has been added since the last look is a second's worth. Sketches subtract as they merge.
@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Beat:
+class Sample:
     """What a deployment answered between two looks; latencies in milliseconds, None without an answer."""
 
     rate: float  # requests a second
@@ -38,29 +38,29 @@ class Beat:
         return self.p50, self.p95, self.p99
 
 
-class Pulse:
-    """The beats of the last `HISTORY_SECONDS`, by the time of the look in epoch seconds."""
+class LiveStats:
+    """The samples of the last `HISTORY_SECONDS`, by the time of the look in epoch seconds."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = time.time) -> None:
         """Begin with what is counted now as seen."""
         self._telemetry = telemetry
         self._clock = clock
-        self.beats: deque[tuple[float, dict[Key, Beat]]] = deque(maxlen=HISTORY_SECONDS)
+        self.samples: deque[tuple[float, dict[Key, Sample]]] = deque(maxlen=HISTORY_SECONDS)
         self._last = clock()
         self._seen: dict[tuple[int, Key], Cell] = {}
         self._since()
 
-    def look(self) -> tuple[float, dict[Key, Beat]]:
+    def sample(self) -> tuple[float, dict[Key, Sample]]:
         """Take a second's worth, keep it and return it."""
         now = self._clock()
         seconds = max(now - self._last, 1e-3)
         self._last = now
-        beat = now, {key: _beat(cell, seconds) for key, cell in self._since().items()}
-        self.beats.append(beat)
-        return beat
+        taken = now, {key: _sample(cell, seconds) for key, cell in self._since().items()}
+        self.samples.append(taken)
+        return taken
 
-    def past(self) -> list[tuple[float, dict[Key, Beat]]]:
-        return list(self.beats)
+    def past(self) -> list[tuple[float, dict[Key, Sample]]]:
+        return list(self.samples)
 
     def answers(self, endpoints: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Return, by endpoint, how often each status was answered in the last `HISTORY_SECONDS`, to whole minutes.
@@ -118,20 +118,20 @@ def _difference(now: Cell, before: Cell) -> Cell:
     return Cell(now.requests - before.requests, latencies)
 
 
-def _beat(cell: Cell, seconds: float) -> Beat:
+def _sample(cell: Cell, seconds: float) -> Sample:
     faults = sum(count for (status, _), count in cell.requests.items() if status >= 500 or status in _BAD)
     percentiles = (cell.latencies.percentile(percent) for percent in (50, 95, 99))
-    return Beat(cell.latencies.count / seconds, faults / seconds, *percentiles)
+    return Sample(cell.latencies.count / seconds, faults / seconds, *percentiles)
 
 
-def history(pulse: Pulse, endpoint: str) -> list[dict[str, Any]]:
-    """Return an endpoint's beats as the page draws them, oldest first."""
-    return [shown(at, beats, endpoint) for at, beats in pulse.past()]
+def history(stats: LiveStats, endpoint: str) -> list[dict[str, Any]]:
+    """Return an endpoint's samples as the page draws them, oldest first."""
+    return [shown(at, samples, endpoint) for at, samples in stats.past()]
 
 
-def shown(at: float, beats: dict[Key, Beat], endpoint: str) -> dict[str, Any]:
+def shown(at: float, samples: dict[Key, Sample], endpoint: str) -> dict[str, Any]:
     """Return one look at an endpoint: the time, and the numbers of each deployment that answered."""
     found = {
-        deployment: beat.to_json() for (name, deployment), beat in beats.items() if name == endpoint and deployment
+        deployment: each.to_json() for (name, deployment), each in samples.items() if name == endpoint and deployment
     }
     return {"t": round(at, 2), "of": found}

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from local.control import heads
+from local.control import head_limits
 
 
 async def answer(request: Request) -> PlainTextResponse:
@@ -28,9 +28,9 @@ async def answer(request: Request) -> PlainTextResponse:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A server that hangs up after a fifth of a second of silence."""
-    monkeypatch.setattr(heads, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(head_limits, "SILENT_SECONDS", 0.2)
     app = Starlette(routes=[Route("/", answer, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, http=heads.BoundedHead, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, http=head_limits.BoundedHead, log_config=None, lifespan="off"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
