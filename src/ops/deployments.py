@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,18 @@ def _from_id(model: str) -> str:
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else model.removeprefix("azureml:")
 
 
+def _moment(there: Iterable[OnlineDeployment]) -> str:
+    """Return the time for a deployment that is made now: later than any other's, also by a clock that is behind.
+
+    Which one is the new one is told by it, and so which one a rollback goes back to.
+    """
+    times = [datetime.now(UTC)]
+    for deployment in there:
+        with contextlib.suppress(ValueError):  # none, or a person's own words
+            times.append(datetime.fromisoformat(deployed_at(deployment)).astimezone(UTC) + timedelta(milliseconds=1))
+    return max(times).isoformat(timespec="milliseconds")
+
+
 def check_there(client: MLClient, endpoint: str, slots: Iterable[str]) -> dict[str, OnlineDeployment]:
     """Return what `listed` does; NotFound when one of `slots` is not there."""
     there = listed(client, endpoint)
@@ -114,7 +127,8 @@ def create(
     from azure.core.exceptions import HttpResponseError
 
     check_slot(slot)
-    previous = listed(client, release.endpoint).get(slot)
+    there = listed(client, release.endpoint)
+    previous = there.get(slot)
     if previous is not None and state(previous) == FAILED:
         say(f"{slot}: deleting the deployment that failed")
         delete(client, release.endpoint, slot, deadline_seconds=deadline_seconds)
@@ -122,8 +136,7 @@ def create(
     deployment.name, deployment.endpoint_name, deployment.model = slot, release.endpoint, release.model_id
     if release.code is not None:
         deployment.code_configuration.code = str(release.code.resolve())
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-    deployment.tags = {**(deployment.tags or {}), **release.tags, lineage.DEPLOYED: moment}
+    deployment.tags = {**(deployment.tags or {}), **release.tags, lineage.DEPLOYED: _moment(there.values())}
     try:
         with sdk_noise.quiet_upload():
             poller = wait.retrying(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import deployments, endpoints, lineage, progress, provisioning, scoring, traffic
-from ops.errors import Refused, UsageError
+from ops.errors import Refused, TestFailed, UsageError
 from ops.rollout import moves
 from ops.rollout.position import position
 
@@ -125,13 +125,17 @@ def deploy(
     The test comes before any traffic, also on a new endpoint, so that no client ever reaches what failed it.
     Raises DeploymentFailed or TestFailed; the traffic then is what it was. Running it again goes on where it stopped.
     """
-    endpoint = endpoints.find(client, target.endpoint)
-    there = deployments.listed(client, target.endpoint) if endpoint else {}
-    split = traffic.of(endpoint) if endpoint else traffic.Split({}, {})
-    if endpoint and there and not force:
-        moves.check_free(endpoint, position(there, split))
     content = content_of(target, model)
-    decision = decide(there, split, content, slot, force)
+
+    def look() -> Decision:
+        endpoint = endpoints.find(client, target.endpoint)
+        there = deployments.listed(client, target.endpoint) if endpoint else {}
+        split = traffic.of(endpoint) if endpoint else traffic.Split({}, {})
+        if endpoint and there and not force:
+            moves.check_free(endpoint, position(there, split))
+        return decide(there, split, content, slot, force)
+
+    decision = look()
     say(decision.reason + (" (dry run: nothing is changed)" if dry_run else ""))
     if decision.slot is None or dry_run:
         return decision
@@ -141,8 +145,14 @@ def deploy(
     if decision.create:
         if not force:
             check_libraries(model, (target.root / "environment.yml").read_text())
+        if look() != decision:
+            raise Refused("what is deployed has changed since this run looked: run inv deploy again")
         _create(client, target, model, content, decision.slot, say)
-    _test(client, target, decision.slot, say)
+    try:
+        _test(client, target, decision.slot, say)
+    except TestFailed:
+        _take_off(client, target, decision.slot, say)
+        raise
     # Read anew: to bring it up took minutes, in which somebody may have set a split.
     if not traffic.read(client, target.endpoint).live:
         written = traffic.write(client, target.endpoint, {decision.slot: 100}, deadline_seconds=target.deadline_seconds)
@@ -162,6 +172,21 @@ def _create(client: MLClient, target: Target, model: Model, content: Mapping[str
     with progress.live(f"deployment {slot}") as now:
         deployments.create(client, slot, release, deadline_seconds=target.deadline_seconds, say=say, now=now)
     say(f"{slot}: up with {content[lineage.MODEL]}")
+
+
+def _take_off(client: MLClient, target: Target, slot: str, say: Say) -> None:
+    """Take the traffic off what failed its test: none, unless somebody gave it some while its code was uploaded."""
+    split = traffic.read(client, target.endpoint)
+    if split.of(slot):
+        now = position(deployments.listed(client, target.endpoint), split)
+        moves.put_back(
+            client,
+            target.endpoint,
+            now,
+            "it failed the endpoint test",
+            deadline_seconds=target.deadline_seconds,
+            say=say,
+        )
 
 
 def _test(client: MLClient, target: Target, slot: str, say: Say) -> None:

@@ -112,6 +112,26 @@ def test_what_is_up_carries_the_tags_of_its_release_and_the_time() -> None:
     assert deployments.deployed_at(there) > "2026"
 
 
+@pytest.mark.parametrize(
+    ("others", "after"),
+    [("2199-01-02T03:04:05.678+00:00", "2199-01-02T03:04:05.679+00:00"), ("2199-01-02T03:04:05.678+02:00", "2199")],
+)
+def test_the_new_deployment_is_the_newest_by_a_clock_that_is_behind(others: str, after: str) -> None:
+    """By its time it is told which is the new one, and a rollback must not take the old one for it."""
+    service = Service()
+    service.there["blue"] = Deployed("blue", "Succeeded", {lineage.DEPLOYED: others})
+    there = create(service)
+    assert deployments.deployed_at(there) > (after[:4] + "-01-02T01:04" if "+02" in others else others)
+    assert deployments.deployed_at(there).startswith(after)
+
+
+def test_a_time_that_cannot_be_read_is_left_aside() -> None:
+    """A person may have set it."""
+    service = Service()
+    service.there["blue"] = Deployed("blue", "Succeeded", {lineage.DEPLOYED: "soon"})
+    assert deployments.deployed_at(create(service)) > "2026"
+
+
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_deployment_that_never_comes_up_ends_at_the_deadline(watched: bool) -> None:
     """With a line that says where to look, whether or not somebody watches."""

@@ -112,10 +112,12 @@ class Endpoint:
         self.done: list[str] = []
         self.later = traffic.Split({}, {})  # its split once the deployment is up
         self.fails: Exception | None = None  # the endpoint test, with this
-        itself = SimpleNamespace(scoring_uri="http://127.0.0.1/score", traffic={}, mirror_traffic={}, tags={})
+        self.ensured = False
+        self.meanwhile: dict[str, int] = {}  # its split once it was seen to
         for module, name, instead in (
-            (endpoints, "find", lambda *_: itself),
-            (endpoints, "ensure", lambda *_, **options: itself),
+            (endpoints, "find", lambda *_: self._itself()),
+            (endpoints, "get", lambda *_: self._itself()),
+            (endpoints, "ensure", lambda *_, **options: setattr(self, "ensured", True)),
             (endpoints, "key", lambda *_: "key"),
             (deployments, "listed", lambda *_: {}),
             (deployments, "create", lambda client, slot, *_, **options: self.done.append(f"create {slot}")),
@@ -124,6 +126,10 @@ class Endpoint:
             (traffic, "write", self._write),
         ):
             monkeypatch.setattr(module, name, instead)
+
+    def _itself(self) -> Any:
+        live = self.meanwhile if self.ensured else {}
+        return SimpleNamespace(scoring_uri="http://127.0.0.1/score", traffic=live, mirror_traffic={}, tags={})
 
     def _test(self, root: Path, address: Any, slot: str, sample: Path) -> list[str]:
         self.done.append(f"test {slot}")
@@ -178,6 +184,29 @@ def test_a_first_deployment_that_fails_its_test_gets_no_traffic(endpoint: Endpoi
     with pytest.raises(TestFailed):
         endpoint.deploy(GRAPH)
     assert endpoint.done == ["create blue", "test blue"]
+
+
+def test_what_changed_before_the_deployment_is_looked_at_anew(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody gave a colour traffic while the endpoint was seen to: it is not replaced."""
+    there = {slot: SimpleNamespace(tags={}, provisioning_state="Succeeded", model="") for slot in ("blue", "green")}
+    monkeypatch.setattr(deployments, "listed", lambda *_: there if endpoint.ensured else {})
+    for live, said in (({"blue": 100}, "has changed since this run looked"), ({"green": 90, "blue": 10}, "under way")):
+        endpoint.ensured, endpoint.meanwhile = False, live
+        with pytest.raises(Refused, match=said):
+            endpoint.deploy(GRAPH, force=True)
+    assert endpoint.done == []
+
+
+def test_what_fails_its_test_with_traffic_loses_it(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollout gave it some while its code was uploaded: nobody need find out by evidence."""
+    there = {"green": Registered({"deployed_at": "1"}), "blue": Registered({"deployed_at": "2"})}
+    monkeypatch.setattr(deployments, "listed", lambda *_: there if endpoint.done else {})
+    endpoint.later, endpoint.fails = traffic.Split({"green": 90, "blue": 10}, {}), TestFailed("blue answers 500")
+    with pytest.raises(TestFailed):
+        endpoint.deploy(GRAPH)
+    assert endpoint.done == ["create blue", "test blue", "traffic {'green': 100}"]
 
 
 def test_a_split_that_somebody_set_while_the_deployment_came_up_stays(endpoint: Endpoint) -> None:

@@ -7,11 +7,14 @@ again before each of its later writes: of two that start together, the one whose
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
 import secrets
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from ops import actions
 from ops.errors import Refused
@@ -36,10 +39,10 @@ class Lease:
 
 
 def mine(seconds: float) -> Lease:
-    """Return a new lease for this process: user@host:pid, and a word that tells it from a later process."""
+    """Return a new lease for this process: user@host:pid, where its number means something, and a word of its own."""
     run = actions.run_id()
     who = f"GitHub run {run}" if run else f"{_user()[:_MOST_CHARACTERS]}@{_host()}:{os.getpid()}"
-    return Lease(f"{who} #{secrets.token_hex(3)}", datetime.now(UTC)).renewed(seconds)
+    return Lease(f"{who} #{_where()}.{secrets.token_hex(3)}", datetime.now(UTC)).renewed(seconds)
 
 
 def read(tag: str | None) -> Lease | None:
@@ -53,14 +56,14 @@ def read(tag: str | None) -> Lease | None:
 
 
 def is_held(found: Lease) -> bool:
-    """Return whether its holder may still be at work: it has time left, and no process of this machine that is gone."""
+    """Return whether its holder may still be at work: it has time left, and is no process of here that is gone."""
     return found.until > datetime.now(UTC) and not _is_gone(found.holder)
 
 
 def check(found: Lease | None, own: Lease | None = None, *, force: bool = False) -> None:
     """Raise Refused when somebody (but for the holder of `own`) holds the endpoint, and may still be at work.
 
-    A lease that has expired, or whose process on this machine is gone, holds nothing.
+    A lease that has expired, or whose process is seen to be gone, holds nothing.
     """
     if found is None or (own and found.holder == own.holder) or force or not is_held(found):
         return
@@ -82,8 +85,21 @@ def _host() -> str:
     return platform.node()[:_MOST_CHARACTERS]
 
 
+def _where() -> str:
+    """Return what is the same for all processes that can see each other's numbers, and for no others.
+
+    Not the host's name: two machines may have one name, and a container a view of its own.
+    """
+    try:
+        seen = Path("/proc/sys/kernel/random/boot_id").read_text() + str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        seen = str(uuid.getnode())
+    return hashlib.sha256(seen.encode()).hexdigest()[:8]
+
+
 def _is_gone(holder: str) -> bool:
     import psutil
 
-    address, _, pid = holder.partition(" #")[0].rpartition(":")
-    return address.endswith(f"@{_host()}") and pid.isdigit() and not psutil.pid_exists(int(pid))
+    name, _, word = holder.partition(" #")
+    pid = name.rpartition(":")[2]
+    return word.partition(".")[0] == _where() and pid.isdigit() and not psutil.pid_exists(int(pid))

@@ -190,7 +190,7 @@ class Rollout:
         moves.put_back(
             self._client,
             self._plan.endpoint,
-            now,
+            self._as_deployed(now),
             why,
             tags=self._hold.last(rolled_back.tags()),
             deadline_seconds=self._plan.deadline_seconds,
@@ -203,6 +203,19 @@ class Rollout:
             f"{now.new} was rolled back at {self._kept.step} %{how}: {why}. {now.old} has all the traffic. "
             f"inv logs --slot {now.new} shows what it said; inv deploy puts a mended version there"
         )
+
+    def _as_deployed(self, now: Position) -> Position:
+        """Return it with the identity of what is there: deployed anew meanwhile, it is no less in need of a look.
+
+        As far as that can be read: a rollback waits for nothing.
+        """
+        from azure.core.exceptions import AzureError
+
+        try:
+            there = deployments.listed(self._client, self._plan.endpoint)
+        except AzureError:
+            return now
+        return replace(now, identity=identity(there[now.new], now.new)) if now.new in there else now
 
     def _finish(self, now: Position) -> Position:
         if self._plan.last < 100:
@@ -231,12 +244,15 @@ def left_to_do(now: Position, tags: Mapping[str, str], plan: Plan) -> list[int]:
 
 
 def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:
-    """Return the endpoint, and where its rollout stands; Refused for a new deployment that did not come up."""
+    """Return the endpoint, and where its rollout stands; Refused for a new deployment that is not up, or not yet."""
     endpoint = endpoints.get(client, name)
     there = deployments.listed(client, name)
     now = position(there, traffic.of(endpoint))
-    if now.share == 0 and provisioning.state(there[now.new]) == provisioning.FAILED:
+    state = provisioning.state(there[now.new])
+    if now.share == 0 and state == provisioning.FAILED:
         raise Refused(f"{now.new} did not come up: inv logs --slot {now.new} says why; mend it, then inv deploy")
+    if now.share == 0 and state in provisioning.CHANGING:
+        raise Refused(f"{now.new} is {state}: somebody is at it; when that has ended, run this again")
     return endpoint, now
 
 

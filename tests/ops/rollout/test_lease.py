@@ -66,18 +66,21 @@ def test_a_process_of_this_machine_that_is_gone_holds_nothing() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     mine = lease.mine(60)
-    address = mine.holder.partition(" #")[0].rpartition(":")[0]
-    lease.check(other(f"{address}:{gone.pid} #000000"), mine)
+    here, alive = mine.holder.partition(" #")[2].partition(".")[0], os.getpid()
+    lease.check(other(f"ada@vm:{gone.pid} #{here}.000000"), mine)
     with pytest.raises(Refused):
-        lease.check(other(f"{address}:{mine.holder.partition(' #')[0].rpartition(':')[2]} #000000"), mine)
+        lease.check(other(f"ada@vm:{alive} #{here}.000000"), mine)
 
 
-def test_a_process_of_another_machine_may_be_alive() -> None:
-    """Its number says nothing here."""
+@pytest.mark.parametrize("word", ["0a1b2c3d.000000", "000000", ""])
+def test_a_process_of_another_machine_may_be_alive(word: str) -> None:
+    """Its number says nothing here, and neither does the name: another machine may have the same."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
+    mine = lease.mine(60)
+    name = mine.holder.partition(" #")[0].rpartition(":")[0]
     with pytest.raises(Refused):
-        lease.check(other(f"ada@elsewhere:{gone.pid} #000000"), lease.mine(60))
+        lease.check(other(f"{name}:{gone.pid} #{word}"), mine)
 
 
 def test_a_user_without_an_account_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,6 +200,14 @@ def test_row_24_one_that_always_fails_is_rolled_back(share: int) -> None:
     assert ledger.under_way(client.endpoint.tags, "green of 2026-02") is None
 
 
+def test_row_24_one_deployed_anew_meanwhile_is_marked_itself() -> None:
+    """The evidence is of both; what is there now has had no clean look, and is what a next rollout would find."""
+    client = Workspace()
+    with pytest.raises(RolledBack):
+        roll(client, seen=lambda: client.green.tags.update({lineage.DEPLOYED: "2026-03"}))
+    assert client.endpoint.tags[lineage.ROLLED_BACK].startswith("green of 2026-03: error: ")
+
+
 def test_row_22_a_rollback_gives_way_to_another_operator() -> None:
     """It has taken the endpoint over, and decides about the traffic now."""
     client = Workspace()
@@ -258,6 +266,9 @@ def test_a_deployment_that_did_not_come_up_is_not_rolled_out() -> None:
     client: Any = Workspace()
     client.green.provisioning_state = "Failed"
     with pytest.raises(Refused, match="green did not come up: inv logs --slot green"):
+        machine.observe(client, "flights")
+    client.green.provisioning_state = "Updating"
+    with pytest.raises(Refused, match="green is Updating: somebody is at it"):
         machine.observe(client, "flights")
     client.endpoint.traffic = {"blue": 90, "green": 10}
     assert machine.observe(client, "flights")[1].share == 10
