@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
 
     from ops import traffic
-    from ops.rollout.machine import Plan
+    from ops.rollout.plan import Plan
     from ops.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ class Project:
 
     def rollout_plan(self, *, on_fail: str | None = None, mirror: int | None = None, last: int = 100) -> Plan:
         """Return the rollout's plan: the settings, but for what was asked for this time."""
-        from ops.rollout.machine import Plan
+        from ops.rollout.plan import Plan
         from ops.rollout.policy import policy
 
         chosen = self.settings.rollout

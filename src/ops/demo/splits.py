@@ -12,7 +12,7 @@ from ops.rollout.position import Position
 
 
 class Splits:
-    """A watch that compares, step by step, the split that was set with the one that the clients saw.
+    """An observer that compares, step by step, the split that was set with the one that the clients saw.
 
     Of a step it counts what came until it was judged last: a new split is at work before its write is read back.
     """

@@ -126,7 +126,7 @@ def _deploy(project: Project, model: Model, code: Path | None = None) -> release
 
 def _roll_out(project: Project, splits: Splits) -> None:
     plan = replace(project.rollout_plan(), bake_seconds=_BAKE_SECONDS)
-    rollout.go(project, plan, pairs_per_second=_PAIRS_PER_SECOND, also=splits)
+    rollout.go(project, plan, pairs_per_second=_PAIRS_PER_SECOND, further=splits)
 
 
 @contextmanager

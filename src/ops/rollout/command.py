@@ -1,4 +1,4 @@
-"""One `inv rollout`: the plan from the settings, evidence from paired probes, a watch, a report, a line in history."""
+"""One `inv rollout`: the plan from the settings, evidence from probes, observers, a report, a line in history."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ops import actions, console, deployments, endpoints, page, traffic, wait, workspace
 from ops.errors import UsageError
 from ops.evidence import Counts, Times
-from ops.rollout import history, ledger, machine, moves, report, watch
+from ops.rollout import history, ledger, machine, moves, observers, report
 from ops.rollout.ledger import Ledger
 from ops.rollout.live import Live
 from ops.rollout.monitor import Monitor
+from ops.rollout.plan import Plan
 from ops.rollout.position import Position
 from ops.rollout.probes import ERROR, Block, Prober
 from ops.rollout.record import Record
@@ -57,15 +58,15 @@ def run(
 
 def go(
     project: Project,
-    plan: machine.Plan,
+    plan: Plan,
     *,
     force: bool = False,
     pairs_per_second: float | None = None,
-    also: machine.Watch | None = None,
+    further: machine.Observer | None = None,
 ) -> Position:
     """Run the state machine with probes of the live rows, and write the report however it ends."""
     record = Record()
-    told, screen = watch.for_people(record, also)
+    observer, screen = observers.on_console(record, further)
     there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
     models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
     rate = pairs_per_second or project.settings.rollout.probes_per_second
@@ -94,7 +95,7 @@ def go(
         return {} if monitor is None or now.old is None else _past(project, monitor, now.old, there[now.old])
 
     try:
-        rollout = machine.Rollout(project.client, plan, collect, told, past)
+        rollout = machine.Rollout(project.client, plan, collect, observer, past)
         ended = rollout.go(lambda slot: _outlast(lambda: project.test(slot)), force=force)
     finally:
         if screen is not None:
@@ -150,7 +151,7 @@ def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:
         console.say(f"live metrics cannot be read, the probes go on: {str(fault).splitlines()[0]}")
 
 
-def _show_plan(project: Project, plan: machine.Plan) -> dict[str, Any]:
+def _show_plan(project: Project, plan: Plan) -> dict[str, Any]:
     endpoint, now = machine.observe(project.client, plan.endpoint)
     tags = endpoint.tags or {}
     kept = ledger.read(tags, now.identity, plan.policy)
@@ -174,7 +175,7 @@ def _verdict(now: Position, kept: Ledger) -> str:
     return f"{verdict.answer}: {machine.explain(now, verdict)}" if kept.requests else "nothing seen yet"
 
 
-def _keep(project: Project, plan: machine.Plan, record: Record, now: Position, models_of: Mapping[str, str]) -> None:
+def _keep(project: Project, plan: Plan, record: Record, now: Position, models_of: Mapping[str, str]) -> None:
     """Write the report, and how it ended into the model's tags, where any machine finds it."""
     model = models_of.get(now.new, "")
     seconds = round(record.seconds_taken, 1)

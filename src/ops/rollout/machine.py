@@ -7,15 +7,16 @@ that was killed goes on at the same step with the evidence it had, on any machin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
 
 from ops import deployments, endpoints, lineage, provisioning, traffic, wait
 from ops.errors import Paused, Refused, RolledBack
-from ops.evidence import Counts, Policy, Times, Verdict
+from ops.evidence import Counts, Times, Verdict
 from ops.rollout import ledger, moves
 from ops.rollout.hold import Hold
 from ops.rollout.ledger import Ledger
+from ops.rollout.plan import Plan
 from ops.rollout.position import Position, identity, position, steps_left, was_rolled_back
 from ops.rollout.probes import Block
 
@@ -27,26 +28,7 @@ T = TypeVar("T")
 Decision = Literal["wait", "next", "bad", "late"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The endpoint, the steps in percent, and what each must show before the next."""
-
-    endpoint: str
-    steps: tuple[int, ...]
-    policy: Policy
-    bake_seconds: float
-    min_requests: int
-    step_seconds: float  # the deadline of a step
-    on_fail: Literal["rollback", "pause"]
-    on_deadline: Literal["rollback", "pause"]
-    checkpoint_seconds: float
-    lease_seconds: float
-    deadline_seconds: float  # of one write
-    mirror: int = 0  # percent of copies to the new deployment before its first live request
-    last: int = 100  # the step to stop after
-
-
-class Watch(Protocol):
+class Observer(Protocol):
     """Who is told how a rollout goes: a terminal, a log, a report."""
 
     def begin(self, now: Position, kept: Ledger) -> None: ...
@@ -76,13 +58,13 @@ class Rollout:
     """One run of the state machine. `go` is all there is to call."""
 
     def __init__(
-        self, client: MLClient, plan: Plan, collect: Collect, watch: Watch, history: History | None = None
+        self, client: MLClient, plan: Plan, collect: Collect, observer: Observer, history: History | None = None
     ) -> None:
-        """Work on `plan.endpoint`, with evidence from `collect`, telling `watch`; `history` is asked at the start."""
+        """Work on `plan.endpoint`, with evidence from `collect`, telling `observer`; `history` is asked first."""
         self._client = client
         self._plan = plan
         self._collect = collect
-        self._watch = watch
+        self._observer = observer
         self._history = history
         self._hold = Hold(
             client, plan.endpoint, lease_seconds=plan.lease_seconds, deadline_seconds=plan.deadline_seconds
@@ -113,7 +95,7 @@ class Rollout:
         lifted = {lineage.ROLLED_BACK: ""} if force and was_rolled_back(endpoint, now.identity) else {}
         self._hold.take(endpoint, lifted, force=force)
         try:
-            self._watch.begin(now, self._kept)
+            self._observer.begin(now, self._kept)
             if now.share == 0:
                 preflight(now.new)
                 self._mirror(now)
@@ -131,7 +113,7 @@ class Rollout:
         assert now.old is not None
         if self._plan.mirror:
             split = self._hold.write({now.old: 100}, self._kept.tags(), mirror={now.new: self._plan.mirror})
-            self._watch.step(now, split)
+            self._observer.step(now, split)
             self._judge(now)
 
     def _step(self, now: Position, step: int) -> None:
@@ -141,7 +123,7 @@ class Rollout:
         if identity(there[now.new], now.new) != now.identity:
             raise Refused(f"{now.new} was deployed anew since this run looked: run inv rollout again")
         self._kept = self._kept.at_step(step, [each for each in self._plan.steps if each > step])
-        self._watch.step(now, self._hold.write(split, self._kept.tags()))
+        self._observer.step(now, self._hold.write(split, self._kept.tags()))
         self._judge(now)
 
     def _judge(self, now: Position) -> None:
@@ -152,7 +134,7 @@ class Rollout:
             self._gather(now)
             self._kept = self._kept.drawn()
             kept, verdict = self._kept, self._kept.evidence.verdict()
-            self._watch.seen(now, kept, verdict)
+            self._observer.seen(now, kept, verdict)
             match decide(verdict, kept.seconds_at_step(), kept.requests_at_step(), self._plan):
                 case "next":
                     return
@@ -229,7 +211,7 @@ class Rollout:
 
     def _end(self, now: Position, outcome: str) -> None:
         self._told = True
-        self._watch.end(now, self._kept, outcome)
+        self._observer.end(now, self._kept, outcome)
 
     def _retrying(self, call: Callable[[], T]) -> T:
         deadline = self._plan.deadline_seconds

@@ -13,39 +13,39 @@ from ops.rollout.record import Record
 from ops.rollout.screen import Screen
 
 if TYPE_CHECKING:
-    from ops.rollout.machine import Watch
+    from ops.rollout.machine import Observer
 
 
-class Together:
-    """Tells several watches the same."""
+class Observers:
+    """Tells several observers the same."""
 
-    def __init__(self, *watches: Watch) -> None:
+    def __init__(self, *observers: Observer) -> None:
         """In this order."""
-        self._watches = watches
+        self._observers = observers
 
     def begin(self, now: Position, kept: Ledger) -> None:
         """A run begins, or takes up an earlier one."""
-        for watch in self._watches:
-            watch.begin(now, kept)
+        for observer in self._observers:
+            observer.begin(now, kept)
 
     def step(self, now: Position, split: traffic.Split) -> None:
         """The traffic was set, and read back."""
-        for watch in self._watches:
-            watch.step(now, split)
+        for observer in self._observers:
+            observer.step(now, split)
 
     def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
         """Some evidence came."""
-        for watch in self._watches:
-            watch.seen(now, kept, verdict)
+        for observer in self._observers:
+            observer.seen(now, kept, verdict)
 
     def end(self, now: Position, kept: Ledger, outcome: str) -> None:
         """The run is over."""
-        for watch in self._watches:
-            watch.end(now, kept, outcome)
+        for observer in self._observers:
+            observer.end(now, kept, outcome)
 
 
-def for_people(record: Record, also: Watch | None = None) -> tuple[Watch, Screen | None]:
-    """Return the watch for where the output goes, a table or lines, which tells `record` and `also` too."""
+def on_console(record: Record, further: Observer | None = None) -> tuple[Observer, Screen | None]:
+    """Return the observer for where the output goes, a table or lines, which tells `record` and `further` too."""
     screen = Screen(record) if console.watched() else None
-    others: tuple[Watch, ...] = (record,) if also is None else (record, also)
-    return Together(screen or Lines(), *others), screen
+    others: tuple[Observer, ...] = (record,) if further is None else (record, further)
+    return Observers(screen or Lines(), *others), screen

@@ -20,7 +20,8 @@ from ops.evidence import Counts, Evidence, Harm, Metric, Policy, Safety, Slower,
 from ops.project import Project
 from ops.rollout import lease, ledger, machine
 from ops.rollout.ledger import Ledger
-from ops.rollout.machine import Plan, Rollout, decide
+from ops.rollout.machine import Rollout, decide
+from ops.rollout.plan import Plan
 from ops.rollout.policy import policy
 from ops.rollout.position import Position
 from ops.rollout.probes import ERROR, SLOW, Block

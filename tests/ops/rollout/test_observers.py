@@ -36,13 +36,13 @@ def kept(bad: int = 0) -> Ledger:
     return replace(start, evidence=start.evidence.update(seen))
 
 
-def told(watcher: Lines | Record | Screen, bad: int = 0, outcome: str = "complete: x") -> None:
-    """Tell a watch of a whole rollout."""
+def told(observer: Lines | Record | Screen, bad: int = 0, outcome: str = "complete: x") -> None:
+    """Tell an observer of a whole rollout."""
     found = kept(bad)
-    watcher.begin(NOW, found)
-    watcher.step(NOW, SPLIT)
-    watcher.seen(NOW, found, found.evidence.verdict())
-    watcher.end(NOW, found, outcome)
+    observer.begin(NOW, found)
+    observer.step(NOW, SPLIT)
+    observer.seen(NOW, found, found.evidence.verdict())
+    observer.end(NOW, found, outcome)
 
 
 def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
