@@ -2,7 +2,7 @@
 
 LocalError
 ├── StartError            the server could not be started, found or stopped
-│   ├── FolderError       the state folder cannot be used: unwritable, full, written by a newer version
+│   ├── FolderError       the state folder cannot be used: unwritable, full, damaged, written by a newer version
 │   ├── ServerDied        it ended before it was ready; carries the last lines of its log
 │   └── StartDeadline     it was not ready in time
 └── Refusal               an answer other than success, as the service would word it
@@ -108,7 +108,7 @@ class NotFound(Refusal):
 
 
 class Conflict(Refusal):
-    """The resource exists with other content, or is busy."""
+    """The resource exists with other content, is busy, or was damaged."""
 
     status = 409
     code = "UserError"

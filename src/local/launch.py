@@ -99,12 +99,12 @@ def ensure(folder: Path, deadline_seconds: float = 60.0) -> Connection:
                 return found
             if found is not None:
                 stop(folder)
-            _start(folder, deadline_seconds)
+            said = _start(folder, deadline_seconds)
     except OSError as error:
         raise FolderError(f"The state folder {folder} cannot be used: {error}") from error
     found = find(folder)
     if found is None:
-        raise ServerDied(f"The local workspace ended as soon as it was ready.{_tail(folder)}")
+        raise ServerDied(f"The local workspace ended as soon as it was ready.{_tail(folder, said)}")
     return found
 
 
@@ -190,7 +190,8 @@ def _holds_lock(folder: Path) -> bool:
     return False
 
 
-def _start(folder: Path, seconds: float) -> None:
+def _start(folder: Path, seconds: float) -> int:
+    """Start the folder's server and wait until it is ready; return where in the log it began to speak."""
     log = folder / LOG_FILE
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_name(OLD_LOG_FILE))
@@ -198,8 +199,9 @@ def _start(folder: Path, seconds: float) -> None:
     # The server is the user's daemon: it gets no setting of the command that happened to start it.
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("INVOKE_", "AZUREML_"))}
     environment["PYTHONPATH"] = source
-    read_end, write_end = os.pipe()
+    read_end, write_end = _pipe()
     with os.fdopen(read_end, "rb") as ready, log.open("ab") as output:
+        said = output.tell()
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "local", str(folder), "--ready-fd", str(write_end)],
@@ -215,18 +217,35 @@ def _start(folder: Path, seconds: float) -> None:
             os.close(write_end)
         if not select.select([ready], [], [], seconds)[0]:
             process.terminate()
-            raise StartDeadline(f"The local workspace was not ready in {seconds:g} s.{_tail(folder)}")
+            raise StartDeadline(f"The local workspace was not ready in {seconds:g} s.{_tail(folder, said)}")
         if ready.readline() != b"ready\n":
             process.wait(10)
-            raise ServerDied(f"The local workspace could not start.{_tail(folder)}")
+            raise ServerDied(f"The local workspace could not start.{_tail(folder, said)}")
     # It outlives this process, which is not to warn of it as of a forgotten child.
     process.returncode = 0
+    return said
 
 
-def _tail(folder: Path, lines: int = 12) -> str:
+def _pipe() -> tuple[int, int]:
+    """Return a pipe to read from and to write to, neither of which has the number of a standard stream.
+
+    Whoever was started without those would get them, and the server's own streams would take their place.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        return (fcntl.fcntl(read_end, fcntl.F_DUPFD_CLOEXEC, 3), fcntl.fcntl(write_end, fcntl.F_DUPFD_CLOEXEC, 3))
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+def _tail(folder: Path, said: int, lines: int = 12) -> str:
+    """Return the last lines of the log, of those that begin at `said`: what is before is an earlier server's."""
     log = folder / LOG_FILE
     try:
-        text = log.read_bytes()[-8192:].decode(errors="replace").splitlines()[-lines:]
+        text = log.read_bytes()[said:][-8192:].decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
+    if not text:
+        return f" It said nothing in {log}"
     return f" The end of {log}:\n" + "\n".join(text)

@@ -1,4 +1,4 @@
-"""The server process: sockets, certificate, three HTTP servers in one event loop, and an orderly end."""
+"""The server process: sockets, token, three HTTP servers in one event loop, and an orderly end."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
 import signal
 import socket
+import sqlite3
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import certifi
-import trustme
 import uvicorn
 from starlette.types import ASGIApp
 
+from local.certificate import make_certificate
 from local.control.app import control_app
 from local.control.head_limits import BoundedHead
 from local.control.ping import Ping
 from local.control.state import assemble
 from local.errors import FolderError, StartError
-from local.folder import CONNECTION_FILE, check, write_private
+from local.folder import CONNECTION_FILE, STORE_FILE, check, write_private
 from local.launch import PROTOCOL
 from local.proof import PATH
 from local.routing.front import Front
+from local.storage.store import unusable
 from local.studio.app import Studio
 from local.wire.place import AUDIENCE, SUBSCRIPTION_ID, Place, hosts
 
@@ -39,6 +41,8 @@ _BACKLOG = 512
 _GRACE_SECONDS = 5
 _COMPLAINT_SECONDS = 60.0
 _SERVERS = ("control", "scoring", "studio")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}")
+_LOOK_SECONDS = 0.01
 
 _logger = logging.getLogger("local")
 
@@ -70,26 +74,6 @@ def bind(preferred: int) -> socket.socket:
     raise StartError("No port of 127.0.0.1 is free")
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path, Path]:
-    """Return the server's certificate, the authority that vouches for it, and a bundle; made once for a folder.
-
-    The authority's own key is not kept, so nobody can make another certificate that it vouches for. The bundle has
-    certifi's authorities too: for a process that calls others as well, as REQUESTS_CA_BUNDLE replaces them. Its 150
-    certificates are read anew for each connection, which takes 28 ms.
-    """
-    tls = folder / "tls"
-    certificate, authority, bundle = (tls / name for name in ("server.pem", "authority.pem", "ca-bundle.pem"))
-    if not (certificate.exists() and authority.exists() and bundle.exists()):
-        tls.mkdir(mode=0o700, exist_ok=True)
-        made = trustme.CA(organization_name="azureml-bluegreen local workspace")
-        issued = made.issue_cert("127.0.0.1", "localhost")
-        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-        write_private(certificate, issued.private_key_pem.bytes() + chain)
-        write_private(bundle, made.cert_pem.bytes() + Path(certifi.where()).read_bytes())
-        write_private(authority, made.cert_pem.bytes())
-    return certificate, authority, bundle
-
-
 @contextlib.contextmanager
 def only_server(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; a second server on it is refused."""
@@ -112,10 +96,13 @@ def _new_token() -> str:
 
 
 def _token(folder: Path) -> tuple[Path, str]:
+    """Return the token and its file; a new one when there is none, or the file was damaged and anybody may guess it."""
     path = folder / "token"
-    if not path.exists():
-        write_private(path, _new_token().encode())
-    return path, path.read_text().strip()
+    found = path.read_bytes().decode(errors="replace").strip() if path.exists() else ""
+    if not _TOKEN.fullmatch(found):
+        found = _new_token()
+        write_private(path, found.encode())
+    return path, found
 
 
 def _listen(folder: Path) -> dict[str, socket.socket]:
@@ -123,7 +110,8 @@ def _listen(folder: Path) -> dict[str, socket.socket]:
     try:
         kept = json.loads((folder / "ports.json").read_text())
         old = {name: int(kept.get(name, 0)) for name in _SERVERS}
-    except (OSError, ValueError, AttributeError, TypeError):
+        old = {name: port if 0 <= port < 1 << 16 else 0 for name, port in old.items()}
+    except (OSError, ValueError, AttributeError, TypeError, OverflowError):
         old = dict.fromkeys(_SERVERS, 0)
     listeners = {name: bind(port) for name, port in old.items()}
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
@@ -177,8 +165,21 @@ def _config(app: ASGIApp, certificate: Path | None) -> uvicorn.Config:
     )
 
 
+async def _up(servers: Sequence[uvicorn.Server], tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until each server takes calls; StartError with the reason when one ends instead."""
+    while not all(server.started for server in servers):
+        for task in tasks:
+            if task.done():
+                raise StartError(f"A server of the workspace did not start: {task.exception()!r}") from task.exception()
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
 async def serve(folder: Path, ready_fd: int | None) -> None:
-    """Serve the folder's workspace until SIGTERM or SIGINT, then end what was started."""
+    """Serve the folder's workspace until SIGTERM or SIGINT, then end what was started.
+
+    Raises:
+        StartError: a port cannot be listened on, or a server ended at once.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(Complaints())
@@ -221,20 +222,23 @@ async def serve(folder: Path, ready_fd: int | None) -> None:
         "version": PROTOCOL,
         "instance": instance,
     }
-    write_private(folder / CONNECTION_FILE, json.dumps(connection, indent=1).encode())
-    _logger.info("serving %s on %s and %s", folder, place.control, place.scoring)
-    if ready_fd is not None:
-        os.write(ready_fd, b"ready\n")
-        os.close(ready_fd)
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    (folder / CONNECTION_FILE).unlink(missing_ok=True)
-    await studio.stream.close()
-    for server, _ in servers:
-        server.should_exit = True
-    await asyncio.gather(scoring.close(_GRACE_SECONDS), *tasks, return_exceptions=True)
-    await state.close()
+    try:
+        await _up([server for server, _ in servers], tasks)
+        write_private(folder / CONNECTION_FILE, json.dumps(connection, indent=1).encode())
+        _logger.info("serving %s on %s and %s", folder, place.control, place.scoring)
+        if ready_fd is not None:
+            os.write(ready_fd, b"ready\n")
+            os.close(ready_fd)
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    finally:
+        (folder / CONNECTION_FILE).unlink(missing_ok=True)
+        await studio.stream.close()
+        for server, _ in servers:
+            server.should_exit = True
+        await asyncio.gather(scoring.close(_GRACE_SECONDS), *tasks, return_exceptions=True)
+        await state.close()
 
 
 def run(folder: Path, ready_fd: int | None = None) -> None:
@@ -245,5 +249,7 @@ def run(folder: Path, ready_fd: int | None = None) -> None:
         os.umask(0o077)
         with only_server(folder):
             asyncio.run(serve(folder, ready_fd))
+    except sqlite3.Error as error:
+        raise unusable(folder / STORE_FILE, error) from error
     except OSError as error:
         raise FolderError(f"The state folder {folder} cannot be used: {error}") from error

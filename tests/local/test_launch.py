@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,9 +18,10 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
-from local import launch
-from local.errors import FolderError, ServerDied
+from local import launch, server
+from local.errors import FolderError, ServerDied, StartError
 from local.folder import CONNECTION_FILE
 from local.storage.store import Store
 
@@ -180,6 +182,76 @@ def test_state_of_a_newer_version_is_refused(folder: Path) -> None:
     store.close()
     with pytest.raises(ServerDied, match="written by a newer version"):
         launch.ensure(folder)
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff\xfe\x00\x80", b"a.b.c"])
+def test_a_damaged_token_is_made_anew(folder: Path, left: bytes) -> None:
+    """Empty, it would let everybody in; of other bytes, nobody or who guesses it."""
+    folder.mkdir()
+    Store(folder / "state.sqlite").close()
+    (folder / "token").write_bytes(left)
+    connection = launch.ensure(folder)
+    assert len(connection.token()) > 100
+    assert stat.S_IMODE((folder / "token").stat().st_mode) == 0o600
+    for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer a.b.c"}):
+        answer = requests.get(f"{connection.arm}/x", headers=headers, verify=connection.ca_bundle, timeout=30)
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "left", ['{"control": 99999, "scoring": -1, "studio": Infinity}', '{"control": 99999}', "[", "\0"]
+)
+def test_ports_that_are_none_are_given_up(folder: Path, left: str) -> None:
+    """Whatever stands in ports.json, there are ports."""
+    folder.mkdir()
+    (folder / "ports.json").write_text(left)
+    listeners = server._listen(folder)
+    ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+    for listener in listeners.values():
+        listener.close()
+    assert json.loads((folder / "ports.json").read_text()) == ports
+
+
+def test_a_damaged_store_is_said_so(folder: Path) -> None:
+    """Also one that opens: the thing, the fault and the way out, and nothing that an earlier server said."""
+    folder.mkdir()
+    store = Store(folder / "state.sqlite")
+    for number in range(500):
+        store.put("jobs", str(number), {"text": "x" * 500}, mark="Running")
+    store.close()
+    whole = (folder / "state.sqlite").read_bytes()
+    (folder / "state.sqlite").write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    launch.log_file(folder).write_text("INFO an earlier server\n" * 3)
+    with pytest.raises(ServerDied, match=r"state\.sqlite is damaged \(.*inv workspace\.reset") as died:
+        launch.ensure(folder)
+    assert "earlier server" not in str(died.value)
+    assert "Traceback" not in str(died.value)
+
+
+def test_it_is_not_ready_without_its_servers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends at once is a StartError with its reason; no connection is left, and nobody is told ready."""
+    monkeypatch.setattr(server, "make_certificate", lambda folder: (folder / "none",) * 3)
+    folder.mkdir()
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb") as ready:
+        with pytest.raises(StartError, match=r"did not start: .*No such file"):
+            asyncio.run(server.serve(folder, write_end))
+        os.close(write_end)
+        assert ready.read() == b""
+    assert not (folder / CONNECTION_FILE).exists()
+
+
+def test_it_starts_from_a_command_without_standard_streams(folder: Path) -> None:
+    """As cron or a daemon may start it: what it says goes to its log, and `ready` to who waits."""
+    start = "import pathlib, sys; from local import launch; launch.ensure(pathlib.Path(sys.argv[1]))"
+    line = ["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash", sys.executable, "-c", start, str(folder)]
+    subprocess.run(line, env=os.environ | {"PYTHONPATH": SOURCE}, check=True, timeout=60)
+    connection = launch.find(folder)
+    assert connection is not None
+    assert "ready" not in launch.log_file(folder).read_text().split("\n")
+    if sys.platform == "linux":
+        streams = [os.readlink(f"/proc/{connection.pid}/fd/{number}") for number in range(3)]
+        assert streams == [os.devnull, *[str(launch.log_file(folder))] * 2]
 
 
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:

@@ -78,8 +78,9 @@ class Assets:
             old = self.store.get(kind, name, version)
             if old is not None and old.body["properties"].get("isAnonymous") and body.get("isAnonymous"):
                 # Named by the hash of its content: the same one, uploaded once more to another place.
-                return old, False
-            if old is not None:
+                if kind != "codes" or not self.is_damaged(old):
+                    return old, False
+            elif old is not None:
                 if kind == "models" and "jobName" in old.body["properties"]:
                     # The SDK does not send back where a model came from: an update keeps it.
                     body.setdefault("jobName", old.body["properties"]["jobName"])
@@ -165,6 +166,11 @@ class Assets:
             body |= {"container": location.container, "path": location.path}
         return body
 
+    def is_damaged(self, code: Document) -> bool:
+        """Say whether a code's files are not all there as they were uploaded."""
+        properties = code.body["properties"]
+        return self.blobs.is_damaged(properties["container"], properties["path"])
+
     def _is_same_build(self, old: Json | None, new: Json | None) -> bool:
         """Whether two build contexts hold the same files, wherever they were uploaded: the first upload counts."""
         if not old or not new or old.get("dockerfilePath") != new.get("dockerfilePath"):
@@ -215,8 +221,9 @@ def delete_version(assets: Assets, kind: str, call: Call) -> Reply:
 
 def list_versions(assets: Assets, kind: str, call: Call) -> Reply:
     if kind == "codes" and call.query.get("hash"):
+        # The SDK uploads what it does not find.
         found = assets.store.find("codes", mark=call.query["hash"], limit=1)
-        return Reply(body={"value": [assets.render(document) for document in found]})
+        return Reply(body={"value": [assets.render(code) for code in found if not assets.is_damaged(code)]})
     newest_first = "asc" not in call.query.get("$orderBy", "").lower().split()
     # The service has two words for it.
     wanted = Filter(call, tags="$tags" if kind == "data" else "tags", fields=("version", "description", "stage"))

@@ -19,7 +19,7 @@ def flavors(blobs: Blobs, location: Location) -> Json:
     The service reads them too when a model is registered.
     """
     try:
-        blob = blobs.get(location.container, f"{location.path}/{FILE}")
+        blob = blobs.whole(location.container, f"{location.path}/{FILE}")
         if blob.size > _LONGEST:
             return {}
         said = yaml.safe_load(blob.path.read_text(encoding="utf-8"))

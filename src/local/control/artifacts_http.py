@@ -48,7 +48,7 @@ class ArtifactApi:
                 await to_thread(lambda: self.blobs.commit(self.container, name, path, md5=digest))
             return JSONResponse({})
         if request.method == "GET":
-            return FileResponse((await to_thread(self.blobs.get, self.container, name)).path)
+            return FileResponse((await to_thread(self.blobs.whole, self.container, name)).path)
         raise Unsupported(f"{request.method} of an artifact")
 
     def _list(self, run: str, below: str) -> list[Json]:

@@ -8,6 +8,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
@@ -78,10 +79,10 @@ class BlobApi:
         safe_name(name)
         match request.method, comp:
             case ("HEAD", "" | "metadata"):
-                blob = await asyncio.to_thread(self.blobs.get, container, name)
+                blob = await asyncio.to_thread(self._head, container, name)
                 return Response(headers=blob_words.headers(blob) | {"Content-Length": str(blob.size)})
             case ("GET", ""):
-                return self._read(await asyncio.to_thread(self.blobs.get, container, name), request.headers)
+                return self._read(await asyncio.to_thread(self.blobs.whole, container, name), request.headers)
             case ("PUT", ""):
                 return await self.uploads.put(request, container, name)
             case ("PUT", "metadata"):
@@ -96,6 +97,16 @@ class BlobApi:
                 await asyncio.to_thread(self.blobs.delete, container, name)
                 return Response(status_code=202)
         raise Unsupported(f"blob {request.method} {comp}".strip())
+
+    def _head(self, container: str, name: str) -> Blob:
+        """Return a blob to tell of; without its metadata when it, or what was uploaded with it, was damaged since.
+
+        The SDK uploads to LocalUpload/HASH, and its metadata tell it that this was done: it does it again without.
+        """
+        blob = self.blobs.get(container, name)
+        if blob.metadata and self.blobs.is_damaged(container, "/".join(name.split("/")[:2])):
+            return replace(blob, metadata={})
+        return blob
 
     def _read(self, blob: Blob, headers: Mapping[str, str]) -> Response:
         start, end = 0, blob.size - 1

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.control import blob_words
-from local.errors import Invalid, NotFound, TooLarge, Unsupported
+from local.errors import Conflict, Invalid, NotFound, TooLarge, Unsupported
 from local.storage.blobs import CHUNK, Blob, Blobs
 from local.wire.call import received
 from local.wire.guard import Guard
@@ -112,9 +112,10 @@ class Uploads:
         return self.blobs.staging / key[:48]
 
     def _exists(self, container: str, name: str) -> bool:
+        """Say whether it is there; one that was damaged is there to be written anew."""
         try:
-            self.blobs.get(container, name)
-        except NotFound:
+            self.blobs.whole(container, name)
+        except (NotFound, Conflict):
             return False
         return True
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from local.errors import Invalid, NotFound
+from local.errors import Conflict, Invalid, NotFound
 from local.storage.store import Store, now
 
 CHUNK = 1 << 20
@@ -37,6 +37,15 @@ class Blob:
     content_type: str
     md5: str | None
     metadata: dict[str, str]
+    live: bool = False
+
+    def fault(self) -> str:
+        """Say what is wrong with the bytes on disk, "" for nothing; of a live blob only that they are gone."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return f"its file {self.path} is gone"
+        return "" if self.live or size == self.size else f"its file {self.path} holds {size} bytes, not {self.size}"
 
 
 def safe_name(name: str) -> PurePosixPath:
@@ -100,6 +109,21 @@ class Blobs:
         if row is None:
             raise NotFound("Blob", f"No blob {name} in {container}.")
         return self._blob(row)
+
+    def whole(self, container: str, name: str) -> Blob:
+        """Return a blob whose bytes are to be read.
+
+        Raises:
+            NotFound: there is none of this name.
+            Conflict: its bytes were damaged since it was written.
+        """
+        blob = self.get(container, name)
+        # Once more, for it may have been written anew in between.
+        return _checked(self.get(container, name) if blob.fault() else blob)
+
+    def is_damaged(self, container: str, path: str) -> bool:
+        """Say whether any blob at or below a path is."""
+        return any(blob.fault() for _, blob in self.tree(container, path))
 
     def commit(
         self,
@@ -179,9 +203,13 @@ class Blobs:
         """Copy what lies at a path to `target`: a folder, or a file if the path is one blob.
 
         Returns the number of files.
+
+        Raises:
+            Conflict: one of them was damaged since it was written.
         """
         count = 0
         for relative, blob in self.tree(container, path):
+            _checked(blob)
             destination = target / relative if relative.parts else target
             destination.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(blob.path, destination)
@@ -208,9 +236,20 @@ class Blobs:
     def _blob(self, row: tuple[Any, ...]) -> Blob:
         container, name, file, size, etag, modified, content_type, md5, metadata = row
         path = self.root / file
-        if size is None:
+        live = size is None
+        if live:
             size = path.stat().st_size if path.exists() else 0
-        return Blob(container, name, path, size, etag, modified, content_type, md5, json.loads(metadata))
+        return Blob(container, name, path, size, etag, modified, content_type, md5, json.loads(metadata), live)
+
+
+def _checked(blob: Blob) -> Blob:
+    if fault := blob.fault():
+        raise Conflict(
+            f"Blob {blob.name} in {blob.container} is damaged: {fault}. Upload it anew, have the job that made it run "
+            "again, or empty the workspace with inv workspace.reset.",
+            code="BlobDamaged",
+        )
+    return blob
 
 
 def _md5() -> hashlib._Hash:

@@ -56,6 +56,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
+def unusable(path: Path, error: sqlite3.Error) -> FolderError:
+    """Return what to say of a store in which a start met this error."""
+    # What the system refuses is an OperationalError: a full disk, a lock. The bytes are right then.
+    if isinstance(error, sqlite3.OperationalError):
+        return FolderError(f"The state in {path} cannot be opened: {error}")
+    return FolderError(
+        f"The state in {path} is damaged ({error}): restore it from a copy, or empty it with inv workspace.reset"
+    )
+
+
 class Store:
     """Reads and writes documents; safe to share between threads.
 
@@ -74,7 +84,7 @@ class Store:
             if found == 0:
                 self.db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         except sqlite3.Error as error:
-            raise FolderError(f"The state in {path} cannot be opened: {error}") from error
+            raise unusable(path, error) from error
         if found > SCHEMA_VERSION:
             self.db.close()
             raise FolderError(

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 PLAN_SECONDS = 120.0
 MOST_PLANS = 50
 REASON = "by hand, in the studio"
-_TAG_CHARACTERS = 256
+# As the command line has them: what Azure takes as a tag's value, with room, and how much history a model keeps.
+_TAG_CHARACTERS = 250
+_OUTCOMES = 10
+_OUTCOME = "rollout."
 # An operation that is under way ends soon; a rollout that read before a person's move may write after it, but once.
 _BUSY_SECONDS = 10.0
 _STAYS_SECONDS = 1.0
@@ -175,13 +178,19 @@ class Actions:
                 return
 
     async def _remember(self, plan: Plan) -> None:
-        """Tag the model with what became of it, as inv rollback does; one that is gone has no history."""
+        """Tag the model with what became of it, as inv rollback does; the newest ten are kept.
+
+        A model that is gone has no history.
+        """
         try:
             model = await to_thread(self._state.assets.resolve, "models", plan.model)
         except Refusal:
             return
         properties = model.body["properties"]
-        tags = {**(properties.get("tags") or {}), f"rollout.{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}": plan.outcome}
+        outcome = {f"{_OUTCOME}{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}": plan.outcome[:_TAG_CHARACTERS]}
+        tags = {**(properties.get("tags") or {}), **outcome}
+        for forgotten in sorted(key for key in tags if key.startswith(_OUTCOME))[:-_OUTCOMES]:
+            del tags[forgotten]
         path = f"{self._state.place.id}/models/{model.name}/versions/{model.version}"
         await self._arm(Call("PUT", path, body={"properties": {**properties, "tags": tags}}))
 

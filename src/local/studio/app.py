@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import mimetypes
+import secrets
 import sqlite3
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable
@@ -62,7 +63,8 @@ class Studio:
         self._sessions = sessions
         self._hosts = hosts
         # The origin rules of the control plane, for this port alone: another port of 127.0.0.1 is another origin.
-        self._guard = Guard("", hosts)
+        # It knows no token: whoever looks has a session.
+        self._guard = Guard(secrets.token_hex(), hosts)
         # A browser sends a cookie to all ports of 127.0.0.1: with one name, two workspaces would sign each other out.
         self._cookie = f"studio-{min(hosts).rpartition(':')[2]}"
         self._api = Api(state)

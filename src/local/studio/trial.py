@@ -82,7 +82,7 @@ def sample(state: State, endpoint: str) -> str:
         if not code:
             continue
         try:
-            blob = state.blobs.get(*_joined(state.assets.code_location(code), "sample-request.json"))
+            blob = state.blobs.whole(*_joined(state.assets.code_location(code), "sample-request.json"))
         except NotFound:
             continue
         return blob.path.read_text(errors="replace")

@@ -172,4 +172,4 @@ def job_plot(state: State, name: str, plot: str) -> Blob:
         raise NotFound("Output", f"Job {name} has no picture {plot}.")
     output, _, path = plot.partition("/")
     location = state.locator.resolve(f"azureml://jobs/{name}/outputs/{output}")
-    return state.blobs.get(location.container, f"{location.path}/{path}")
+    return state.blobs.whole(location.container, f"{location.path}/{path}")

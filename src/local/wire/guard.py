@@ -21,7 +21,13 @@ class Guard:
     """Checks calls against one secret, from which tokens of narrower use are derived."""
 
     def __init__(self, token: str, hosts: frozenset[str], clock: Callable[[], float] | None = None) -> None:
-        """Take the workspace's token, the Host values (with port) that are ours, and what tells epoch seconds."""
+        """Take the workspace's token, the Host values (with port) that are ours, and what tells epoch seconds.
+
+        Raises:
+            ValueError: the token is empty, which a call without one would have too.
+        """
+        if not token.strip():
+            raise ValueError("The workspace's token is empty: everybody would have it")
         self.clock = clock or SteadyClock()
         self._token = token.encode()
         self._hosts = hosts

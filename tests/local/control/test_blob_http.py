@@ -141,3 +141,26 @@ def test_metadata_has_the_names_of_identifiers(container: Container, key: str, s
 def test_a_page_without_a_size_is_refused(container: Container, most: str) -> None:
     """It is a number from 1 on."""
     assert container.call("GET", "", f"restype=container&comp=list&maxresults={most}&").status_code == 400
+
+
+def test_a_damaged_blob_is_refused_until_it_is_written_anew(workspace: launch.Connection, container: Container) -> None:
+    """Its bytes are not given out; it, and what was uploaded with it, looks like an upload that was never confirmed."""
+    done = {"x-ms-meta-upload_status": "completed"}
+    folder = Path(workspace.folder) / "blobs"
+    assert container.call("PUT", "LocalUpload/h/d/a", data=b"whole", headers=BLOCK | done).status_code == 201
+    before = set(folder.iterdir())
+    assert container.call("PUT", "LocalUpload/h/d/e/b", data=b"right", headers=BLOCK).status_code == 201
+    assert "x-ms-meta-upload_status" in container.call("HEAD", "LocalUpload/h/d/a").headers
+    [file] = set(folder.iterdir()) - before
+    file.write_bytes(b"")
+    refused = container.call("GET", "LocalUpload/h/d/e/b")
+    assert (refused.status_code, refused.headers["x-ms-error-code"]) == (409, "BlobDamaged")
+    assert "LocalUpload/h/d/e/b" in refused.text
+    found = container.call("HEAD", "LocalUpload/h/d/a")
+    assert found.status_code == 200
+    assert "x-ms-meta-upload_status" not in found.headers
+    once = BLOCK | {"If-None-Match": "*"}
+    assert container.call("PUT", "LocalUpload/h/d/e/b", data=b"right", headers=once).status_code == 201
+    assert container.call("PUT", "LocalUpload/h/d/e/b", data=b"other", headers=once).status_code == 409
+    assert container.call("GET", "LocalUpload/h/d/e/b").content == b"right"
+    assert "x-ms-meta-upload_status" in container.call("HEAD", "LocalUpload/h/d/a").headers

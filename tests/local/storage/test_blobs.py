@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.errors import Invalid, NotFound
+from local.errors import Conflict, Invalid, NotFound
 from local.storage.blobs import Blob, Blobs, safe_name
 from local.storage.store import Store
 
@@ -68,6 +68,32 @@ def test_one_blob_materialises_as_a_file(blobs: Blobs, tmp_path: Path) -> None:
     put(blobs, "c", "data/one.csv", b"1")
     blobs.materialise("c", "data/one.csv", tmp_path / "in" / "one.csv")
     assert (tmp_path / "in" / "one.csv").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("left", [None, b"", b"1", b"1234"])
+def test_a_damaged_blob_is_not_used(blobs: Blobs, tmp_path: Path, left: bytes | None) -> None:
+    """Its file is gone, shorter or longer than it was: it is named, with what to do, and nothing takes its place."""
+    put(blobs, "c", "code/a.py", b"123")
+    damaged = put(blobs, "c", "code/train.py", b"123")
+    damaged.path.unlink() if left is None else damaged.path.write_bytes(left)
+    assert blobs.is_damaged("c", "code")
+    assert not blobs.is_damaged("c", "code/a.py")
+    with pytest.raises(Conflict, match=r"code/train\.py in c is damaged: .*Upload it anew.*inv workspace\.reset"):
+        blobs.materialise("c", "code", tmp_path / "target")
+    with pytest.raises(Conflict, match="damaged"):
+        blobs.whole("c", "code/train.py")
+    assert not (tmp_path / "target" / "train.py").exists()
+
+
+def test_a_live_blob_grows_and_is_not_damaged(blobs: Blobs, tmp_path: Path) -> None:
+    """What a running job's log has more than a moment ago is no fault of it."""
+    path = blobs.new_file()
+    path.write_bytes(b"1")
+    log = blobs.commit("c", "log", path, live=True)
+    path.write_bytes(b"12")
+    assert log.fault() == ""
+    blobs.materialise("c", "log", tmp_path / "log")
+    assert (tmp_path / "log").read_bytes() == b"12"
 
 
 def test_bytes_without_a_row_are_swept(blobs: Blobs) -> None:

@@ -91,10 +91,10 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_broken_database_is_said_so(tmp_path: Path) -> None:
-    """A file that is no database is a FolderError that names it."""
+    """A file that is no database is a FolderError that names it, and says what to do."""
     path = tmp_path / "state.sqlite"
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(FolderError, match="cannot be opened"):
+    with pytest.raises(FolderError, match=r"state\.sqlite is damaged \(.*: restore it .*inv workspace\.reset"):
         Store(path)
 
 

@@ -75,6 +75,24 @@ def test_a_rollback_is_in_the_models_history(state: State, own: Actions) -> None
         assert kept["modelUri"] == uri
 
 
+def test_a_models_history_stays_short(state: State, own: Actions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the command line keeps it: the newest ten outcomes, none longer than a tag of Azure's may be."""
+    monkeypatch.setattr(actions, "REASON", "x" * 300)
+    old = {f"rollout.2025-01-{day:02}T000000Z": "promoted" for day in range(1, 11)}
+    made = {"modelUri": "azureml://datastores/workspaceblobstore/paths/model", "tags": {"kept": "yes", **old}}
+    state.assets.put("models", "flights", "2", made)
+    green = state.store.get("deployments", "end/green")
+    assert green is not None
+    reference = {"model": f"{state.place.id}/models/flights/versions/2"}
+    state.store.put("deployments", "end/green", {**green.body, "properties": reference}, mark="end")
+    asyncio.run(own.confirm(own.plan(ROLLBACK)["confirm"]))
+    tags = state.assets.get("models", "flights", "2").body["properties"]["tags"]
+    outcomes = sorted(key for key in tags if key.startswith("rollout."))
+    assert outcomes[:-1] == sorted(old)[1:]
+    assert len(tags[outcomes[-1]]) == 250
+    assert tags["kept"] == "yes"
+
+
 def test_a_split_that_moved_in_between_is_left_alone(state: State, own: Actions) -> None:
     """The confirmation was for what was seen."""
     first, second = own.plan(SHIFT)["confirm"], own.plan({**SHIFT, "percent": 50})["confirm"]

@@ -77,6 +77,19 @@ def test_row_4_a_failed_job_says_why(ml_client: Any, submit: Any, ended: Any) ->
     assert error.message.endswith("exited with code 1. the target column is missing")
 
 
+@pytest.mark.slow
+def test_code_that_was_damaged_is_uploaded_anew(
+    ml_client: Any, workspace: Any, submit: Any, ended: Any, tmp_path: Path
+) -> None:
+    """The SDK knows it by its hash: submitting the same once more heals it, and it is what runs."""
+    script = "print('it really ran')\nraise SystemExit(3)\n"
+    assert "code 3" in details(ml_client, ended(submit("python go.py", script))).error.error.message
+    for file in (Path(workspace.folder) / "blobs").iterdir():
+        if file.read_bytes() == script.encode():
+            file.write_bytes(b"")
+    assert "code 3" in details(ml_client, ended(submit("python go.py", script))).error.error.message
+
+
 def test_log_is_whole_and_in_order(ml_client: Any, submit: Any, ended: Any, tmp_path: Path) -> None:
     """The log of a job has what it printed, standard output and standard error."""
     job = ended(submit("python go.py", "import sys\nprint('one')\nprint('two', file=sys.stderr)\n"))

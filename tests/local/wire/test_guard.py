@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from local.wire.guard import Guard
 
 
@@ -10,3 +12,11 @@ def test_no_two_purposes_have_the_same_secret() -> None:
     guard = Guard("token", frozenset())
     purposes = [("a", "b", "c"), ("a", "b\nc"), ("a\nb", "c"), ("a", 'b", "c'), ("a", "b", "c", "")]
     assert len({guard.derive(*purpose) for purpose in purposes}) == len(purposes)
+
+
+@pytest.mark.parametrize("token", ["", " \n"])
+def test_no_guard_has_an_empty_token(token: str) -> None:
+    """A call without one would be let in."""
+    with pytest.raises(ValueError, match="token is empty"):
+        Guard(token, frozenset())
+    assert not Guard("token", frozenset()).is_token("")
