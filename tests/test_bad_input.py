@@ -44,7 +44,10 @@ def ok(done: subprocess.CompletedProcess[str]) -> str:
         (["shift"], "give --green N or --blue N"),
         (["shift", "--green", "10", "--blue", "90"], "give --green N or --blue N"),
         (["shift", "--green", "60", "--mirror"], "mirrors at most 50 %"),
+        (["shift", "--green", "9" * 5000], "whole number from 0 to 100"),
         (["score", "--file", "no-such.json"], "no-such.json"),
+        (["workspace.logs", "--lines", "0"], "--lines wants a number from 1 on"),
+        (["workspace.logs", "--lines", "-3"], "--lines wants a number from 1 on"),
     ],
 )
 def test_wrong_values_are_wrong_usage(house: House, words: list[str], said: str) -> None:
@@ -213,12 +216,24 @@ def test_a_scoring_script_that_fails_in_run(house: House) -> None:
     script.write_text(before)
 
 
+def test_a_scoring_script_that_is_no_python(house: House) -> None:
+    """The SDK refuses it before it is sent: the message has the file and the line."""
+    script = house.root / "src/score/score.py"
+    before = script.read_text()
+    script.write_text("def run(b)\n")
+    assert "syntax errors in scoring script score.py. Error on line 1: def run(b)\n" in refused(house.inv("deploy"), 1)
+    script.write_text(before)
+
+
 def test_a_colour_that_does_not_exist(house: House) -> None:
     """Exit 2 for a colour that cannot be, 1 for one that is not there."""
     for words in (["deploy"], ["logs"], ["score"], ["curl"], ["trace"], ["test-endpoint"]):
         assert "not a slot" in refused(house.inv(*words, "--slot", "red"), 2)
     assert "no version 77" in refused(house.inv("deploy", "--version", "77"), 1)
+    assert "no version ../1" in refused(house.inv("deploy", "--version", "../1"), 1)
     assert "there is no job nobody" in refused(house.inv("logs", "--job", "nobody"), 1)
+    for words in (["logs"], ["cancel"], ["register"]):
+        assert "there is no job ../../x;" in refused(house.inv(*words, "--job", "../../x"), 1)
 
 
 def test_ctrl_c_during_a_deploy(house: House) -> None:

@@ -25,6 +25,7 @@ _UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "Connec
 DONE, WRONG_USAGE = "done", 2
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 READER_LEFT = 141  # and one that wrote to a pipe which nobody reads any more
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def exits(task: Task) -> Task:
@@ -106,7 +107,7 @@ def explain(fault: BaseException) -> tuple[str, str, int]:
 def _foreign(fault: BaseException) -> str:
     kind = type(fault)
     if kind.__module__.startswith(("azure.", "marshmallow", "requests", "urllib3", "msrest")):
-        said = str(getattr(fault, "message", "") or fault).strip().split("\n")[0]
+        said = _gist(str(getattr(fault, "message", "") or fault))
         if kind.__name__ in _UNREACHABLE:
             return f"the workspace cannot be reached: {said}; inv doctor, or your network, says more"
         if kind.__name__ == "ClientAuthenticationError":
@@ -117,6 +118,21 @@ def _foreign(fault: BaseException) -> str:
     return f"{kind.__name__}: {fault} (a defect of this project: inv --debug shows where)"
 
 
+def _gist(text: str) -> str:
+    """Return what the SDK's text says in the end: its first line, or what stands under its "Details:".
+
+    There the fault is two lines, "(x) Failed ... in scoring script score.py." and "Error on line 1: ..."; above it is
+    only that some YAML is wrong, even where none is, and below it general advice.
+    """
+    lines = [line.strip() for line in _COLOURS.sub("", text).splitlines() if line.strip()]
+    details = lines[lines.index("Details:") :] if "Details:" in lines else []
+    fault = next((at for at, line in enumerate(details) if line.startswith("(x)")), None)
+    if fault is not None:
+        return " ".join(details[fault : fault + 2]).removeprefix("(x) ")
+    return lines[0] if lines else ""
+
+
 def debugging() -> bool:
     """Return whether inv was given --debug."""
-    return logging.getLogger("invoke").isEnabledFor(logging.DEBUG)
+    # Not isEnabledFor: that is no more true once ops/sdk_noise.py has silenced the SDK.
+    return logging.getLogger("invoke").getEffectiveLevel() <= logging.DEBUG

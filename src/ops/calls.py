@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops import console, deployments, endpoints, scoring
 from ops.errors import OpsError, UsageError
 
 if TYPE_CHECKING:
+    import requests
+
     from ops.project import Project
 
 
@@ -20,7 +22,15 @@ def answer(project: Project, file: str | None, slot: str | None) -> None:
     reply = scoring.call(project.address, body, slot)
     if reply.status_code != 200:
         raise OpsError(f"{project.endpoint} answered {reply.status_code}: {reply.text[:1000]}")
-    print(json.dumps(reply.json(), indent=2))
+    print(json.dumps(content(reply, project.endpoint), indent=2))
+
+
+def content(reply: requests.Response, who: str) -> Any:
+    """Return the JSON of an answer with status 200; OpsError, with how `who` answered, when it is none."""
+    try:
+        return reply.json()
+    except ValueError:
+        raise OpsError(f"{who} answered {reply.status_code}, but not JSON: {reply.text[:300]}") from None
 
 
 def curl(project: Project, slot: str | None) -> None:

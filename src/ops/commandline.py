@@ -11,18 +11,20 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ops import boundary, console
+from ops import boundary, console, variables
 
 Menu = Mapping[str, Mapping[str, str]]  # group, command, its sentence
 # The last is python -m invoke: other modules have a __main__.py too.
 _PROGRAMS = ("inv", "invoke", "invoke/__main__.py")
 _START = "Nothing here yet? inv demo tells the whole story in a minute or two."
 _ALIKE = 0.5
+_LAST_STREAM = 2  # the number of standard error
 _WORDS_FOR_OPTIONS = ("help", "list", "version")  # of inv itself, which other programs take as commands
 _MORE = "inv --help TASK shows the options of one; inv status what to do next."
 
@@ -136,6 +138,7 @@ def _refuse(message: str) -> NoReturn:
 
 def guard_start() -> None:
     """Explain what goes wrong before any task runs, such as an invoke.yaml that is not YAML, without a traceback."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal of another encoding shows an odd letter as ?, and loses nothing else.
@@ -145,7 +148,9 @@ def guard_start() -> None:
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, BrokenPipeError):
             boundary.reader_left()
-        about_settings = any(name.startswith(("invoke", "yaml")) for name in (kind.__module__, _raiser(trace)))
+        if issubclass(kind, KeyboardInterrupt):
+            boundary.end(fault, as_json="--json" in sys.argv)
+        about_settings = _is_of_settings(kind, trace)
         # Invoke does not say which variable it was reading.
         blamed = [
             name for name, value in os.environ.items() if name.startswith("INVOKE_") and repr(value) in str(fault)
@@ -154,18 +159,32 @@ def guard_start() -> None:
             usual(kind, fault, trace)
             return
         said = " ".join(str(fault).split())
-        _refuse(f"{' or '.join(blamed) or 'a file of settings or an INVOKE_* variable'} cannot be read: {said}")
+        place = " or ".join(blamed) or "a file of settings or an INVOKE_* variable"
+        _refuse(variables.unread(fault, trace) or f"{place} cannot be read: {said}")
 
     sys.excepthook = hook
     atexit.register(_write_out)
 
 
-def _raiser(trace: TracebackType | None) -> str:
-    """Name the module that raised: of a variable that is no number, Invoke's, though the error is Python's own."""
-    name = ""
-    while trace is not None:
-        name, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
-    return name
+def _open_streams() -> None:
+    """Give each standard stream that was closed from outside, as by cron or inv status >&-, a file that holds nothing.
+
+    Python has None in its place, and its number would go to the next file that is opened.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        os.set_inheritable(number, True)  # as the standard streams are: a process that is started gets them
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+
+
+def _is_of_settings(kind: type[BaseException], trace: TracebackType | None) -> bool:
+    """Return whether Invoke was at the settings: of a file that is not UTF-8, say, the error is Python's own."""
+    names = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(trace)]
+    return "invoke.config" in names or any(
+        name.startswith(("invoke", "yaml")) for name in (kind.__module__, *names[-1:])
+    )
 
 
 def _write_out() -> None:

@@ -147,7 +147,11 @@ def bar(share: int, width: int = 20) -> str:
 
 
 def ask(question: str) -> bool:
-    """Return whether a person at the terminal types yes; without a terminal the answer is no."""
+    """Return whether a person at the terminal types yes; without a terminal, or at Ctrl-D, the answer is no."""
     if not sys.stdin.isatty():
         return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print(flush=True)  # ends the line of the question
+        return False

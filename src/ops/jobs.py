@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +25,8 @@ Say = Callable[[str], None]
 COMPLETED = "Completed"
 # NotResponding may recover and Paused may be resumed, so only the deadline ends those.
 ENDED = frozenset({COMPLETED, "Failed", "Canceled"})
+# Of what the workspace takes for a name; with anything else, as ../x, the address would be another thing's.
+_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 _SEARCHED = 500  # newest jobs looked through for one with certain tags
 
 
@@ -65,10 +69,10 @@ def get(client: MLClient, name: str) -> Job:
     """Return the job; NotFound says where the names are."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    try:
-        return client.jobs.get(name)
-    except ResourceNotFoundError:
-        raise NotFound(f"there is no job {name}; inv status lists the newest") from None
+    with suppress(ResourceNotFoundError):
+        if _NAME.fullmatch(name):
+            return client.jobs.get(name)
+    raise NotFound(f"there is no job {name}; inv status lists the newest")
 
 
 def watch(

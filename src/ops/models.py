@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 OUTPUT = "model"  # the output of azureml/job-*.yml that holds the model's files
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})
+# Of what the workspace takes for a version; with anything else, as ../1, the address would be another thing's.
+_VERSION = re.compile(r"\w[\w.-]*", re.ASCII)
 _OUTCOMES = 10
 _TAG_CHARACTERS = 250  # Azure's limit for a tag's value is 256
 
@@ -45,11 +49,11 @@ def get(client: MLClient, name: str, version: str) -> Model:
     """Return that version; NotFound says which there are."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    try:
-        return client.models.get(name, version=version)
-    except ResourceNotFoundError:
-        there = ", ".join(str(model.version) for model in versions(client, name)) or "none"
-        raise NotFound(f"model {name} has no version {version}; there are: {there}") from None
+    with suppress(ResourceNotFoundError):
+        if _VERSION.fullmatch(version):
+            return client.models.get(name, version=version)
+    there = ", ".join(str(model.version) for model in versions(client, name)) or "none"
+    raise NotFound(f"model {name} has no version {version}; there are: {there}")
 
 
 def of_job(client: MLClient, name: str, job: str) -> Model | None:

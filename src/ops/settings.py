@@ -38,8 +38,24 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _no_nul(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("must not hold a NUL character: no path can")
+    return value
+
+
+Place = Annotated[Path, AfterValidator(_no_nul)]
+# Far beyond what anybody waits for, and well within what clocks and dates can hold: a day, and thirty.
+_MOST_SECONDS, _MOST_MINUTES = 86_400, 43_200
+Interval = Annotated[float, Field(gt=0, le=_MOST_SECONDS)]
+Seconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS)]
+Minutes = Annotated[float, Field(gt=0, le=_MOST_MINUTES)]
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class Names(_Section):
@@ -53,10 +69,10 @@ class Names(_Section):
 class Data(_Section):
     """Folders of CSV files, and the sample request."""
 
-    dev: Path
-    prod: Path
-    live: Path
-    sample: Path = Path("src/score/sample-request.json")
+    dev: Place
+    prod: Place
+    live: Place
+    sample: Place = Path("src/score/sample-request.json")
 
 
 class Train(_Section):
@@ -95,24 +111,24 @@ class Rollout(_Section):
     """The steps of a rollout, and what each must show."""
 
     steps: Annotated[tuple[Percent, ...], BeforeValidator(_words)] = (10, 25, 50, 100)
-    bake_seconds: Annotated[float, Field(ge=0)] = 10
-    min_requests: Annotated[int, Field(ge=1)] = 100
+    bake_seconds: Seconds = 10
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     probes_per_second: Annotated[float, Field(gt=0, le=500)] = 20
-    slow_ms: Annotated[float, Field(gt=0)] = 1000
+    slow_ms: Annotated[float, Field(gt=0, le=600_000)] = 1000
     slower: Annotated[float, Field(ge=0, le=1000)] = 0.1
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.001
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.01
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     beta: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     judge_disagreement: bool = False
-    step_minutes: Annotated[float, Field(gt=0)] = 60
+    step_minutes: Minutes = 60
     on_fail: Literal["rollback", "pause"] = "rollback"
     on_deadline: Literal["rollback", "pause"] = "pause"
     mirror: Annotated[int, Field(ge=0, le=50)] = 0
-    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
-    lease_minutes: Annotated[float, Field(gt=0)] = 15
+    checkpoint_seconds: Interval = 60
+    lease_minutes: Minutes = 15
     live_metrics: bool = True
-    metrics_lag_seconds: Annotated[float, Field(ge=0)] = 180
+    metrics_lag_seconds: Seconds = 180
     history_minutes: Annotated[int, Field(ge=0, le=1440)] = 60
 
     @model_validator(mode="after")
@@ -135,18 +151,18 @@ class Rollout(_Section):
 class Wait(_Section):
     """How often to look, and when to give up."""
 
-    poll_seconds: Annotated[float, Field(gt=0)] = 30
-    job_minutes: Annotated[float, Field(gt=0)] = 180
-    operation_minutes: Annotated[float, Field(gt=0)] = 60
+    poll_seconds: Interval = 30
+    job_minutes: Minutes = 180
+    operation_minutes: Minutes = 60
 
 
 class Local(_Section):
     """The embedded workspace."""
 
-    folder: Path = Path(".workspace")
-    poll_seconds: Annotated[float, Field(gt=0)] = 0.5
-    metrics_lag_seconds: Annotated[float, Field(ge=0)] = 5
-    checkpoint_seconds: Annotated[float, Field(gt=0)] = 2
+    folder: Place = Path(".workspace")
+    poll_seconds: Interval = 0.5
+    metrics_lag_seconds: Seconds = 5
+    checkpoint_seconds: Interval = 2
 
 
 class Settings(_Section):

@@ -196,10 +196,12 @@ def trace(project: Project, slot: str | None) -> dict[str, Any]:
     found = state.trace(project.client, endpoint=project.endpoint, sample=body, slot=slot)
     answer, model, deployment = found["answer"], found["model"], found["deployment"]
     split = "split."
+    # Whatever the scoring script's run returns: an object with predictions is only what ours does.
+    predictions = answer.get("predictions") if isinstance(answer, Mapping) else None
     console.show_pairs(
         "trace",
         {
-            "answer": ", ".join(f"{each}" for each in answer.get("predictions", [answer])),
+            "answer": ", ".join(f"{each}" for each in (predictions if isinstance(predictions, list) else [answer])),
             "deployment": f"{deployment['slot']} of {deployment['endpoint']}, deployed {deployment.get('deployed_at')}",
             "model": f"{model['name']}:{model['version']}",
             "metrics": {key: value for key, value in found["metrics"].items() if not key.startswith(split)},

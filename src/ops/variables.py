@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import traceback
 from collections.abc import Iterator, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import UsageError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "INVOKE_"
 # Invoke's own, besides those of its own settings: the file that -f names, and its log.
 _INVOKES = ("RUNTIME_CONFIG", "DEBUG")
+_MAPPING = "a mapping of settings, as in invoke.yaml"
 
 
 def merged(config: Any, own_keys: frozenset[str]) -> dict[str, Any]:
@@ -27,8 +30,52 @@ def merged(config: Any, own_keys: frozenset[str]) -> dict[str, Any]:
     """
     if config._runtime_path and not config._runtime_found:
         raise UsageError(f"{config._runtime_path}: no such file, and the settings to act on were to be in it (-f)")
+    over = {} if config._runtime is None else config._runtime  # a file without a line
+    if not isinstance(over, Mapping):  # Invoke takes [] for a file without a line
+        raise UsageError(f"{config._runtime_path} cannot be read: it must be {_MAPPING}")
     values = {key: _plain(config[key]) for key in config if key not in own_keys}
-    return settings(values, config._runtime, own_keys)
+    return settings(values, over, own_keys)
+
+
+def unread(fault: BaseException, trace: TracebackType | None) -> str | None:
+    """Return which file Invoke could not take as settings, and why; None when it was at none.
+
+    Invoke says neither the file nor the setting, but all the values around it: both are read from where it stopped.
+    """
+    file, value = "", None
+    keys: list[str] = []
+    for frame, _ in traceback.walk_tb(trace):
+        if frame.f_globals.get("__name__") != "invoke.config":
+            continue
+        doing, known = frame.f_code.co_name, frame.f_locals
+        if doing == "_load_file":
+            said = getattr(fault, "strerror", None) or " ".join(str(fault).split())
+            return f"{known['filepath']} cannot be read: {said}"
+        if "self" in known and (odd := _odd_name(vars(known["self"]))):
+            return odd
+        if doing == "_merge_file":
+            file = known["path"]
+        elif doing == "merge_dicts" and "key" in known:
+            keys, value = [*keys, str(known["key"])], known["value"]
+    if not file:
+        return None
+    wanted = "a value, not a mapping" if isinstance(value, Mapping) else _MAPPING
+    return f"{file} cannot be read: {'.'.join(keys) or 'it'} must be {wanted}"
+
+
+def _odd_name(config: Mapping[str, Any]) -> str | None:
+    """Return which file of Invoke's configuration has a name that is no text, as 1 or yes in YAML; None for none."""
+    for level in ("_system", "_user", "_project", "_runtime"):
+        for name in _names(config.get(level)):
+            if not isinstance(name, str):
+                return f"{config[f'{level}_path']} cannot be read: {name} is not a setting, whose names are all words"
+    return None
+
+
+def _names(values: Any) -> Iterator[object]:
+    for name, value in values.items() if isinstance(values, Mapping) else ():
+        yield name
+        yield from _names(value)
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -112,3 +113,40 @@ def test_a_terminal_of_another_encoding_costs_a_letter_and_no_more() -> None:
         timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout.endswith(b"blue ? green\n")
+
+
+def sdk_says(details: str) -> str:
+    """Return the text with which the SDK refuses something before it sends it, colours and all."""
+    return (
+        "\n\x1b[37m\n\x1b[30m\n1) YAML file cannot be parsed.\n\x1b[39m\x1b[39m\n\n"
+        f"Details: \n\n\x1b[31m(x) {details}\x1b[39m\n\n"
+        "Resolutions: \n1) Double-check your YAML file for syntax and formatting errors.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            sdk_says("Syntax errors in scoring script score.py.\nError on line 1: def run(b)\n\nIf you wish to go on"),
+            "Syntax errors in scoring script score.py. Error on line 1: def run(b)",
+        ),
+        (sdk_says("name:\n- Not a valid string."), "name: - Not a valid string."),
+        ("\n\x1b[31m(Conflict) the slot is busy\x1b[39m\nCode: Conflict", "(Conflict) the slot is busy"),
+        ("\x1b[37m\n", "MlException"),
+    ],
+)
+def test_what_the_sdk_says_is_told_by_its_gist(text: str, said: str) -> None:
+    """Its first line may be a colour alone, and what was wrong stands below general words."""
+    from azure.ai.ml.exceptions import MlException
+
+    fault = MlException(message=text, no_personal_data_message="")
+    assert boundary.explain(fault) == ("error", f"the workspace answered: {said}", 1)
+
+
+def test_debug_shows_where_also_when_the_sdk_is_silenced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log lines are turned off for the whole process, which must not turn off the traceback of --debug."""
+    monkeypatch.setattr(logging.root.manager, "disable", logging.WARNING)
+    assert not boundary.debugging()
+    monkeypatch.setattr(logging.getLogger("invoke"), "level", logging.DEBUG)
+    assert boundary.debugging()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
-from ops import scoring
+from ops import calls, scoring, status
+from ops.errors import OpsError
 
 SAMPLE = Path(__file__).parents[2] / "src/score/sample-request.json"
 URI = "http://127.0.0.1:1/flights/score"
@@ -72,3 +75,18 @@ def test_a_curl_command_survives_any_name_of_a_file(sample: str) -> None:
     assert words[-1] == URI
     assert f"{scoring.PIN}: blue" in words
     assert f"Authorization: Bearer ${scoring.KEY_VARIABLE}" in words
+
+
+def test_an_answer_that_is_not_json_is_laid_to_who_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to the workspace: the scoring script chose it, and its first words are shown. inv score and inv trace."""
+    reply = requests.Response()
+    reply.status_code, reply._content, reply.headers[scoring.PIN] = 200, b"<html>" + 1000 * b"x", "blue"
+    monkeypatch.setattr(scoring, "call", lambda address, body, slot: reply)
+    monkeypatch.setattr(scoring, "address_of", lambda client, endpoint: None)
+    project: Any = SimpleNamespace(sample=SAMPLE, address=None, endpoint="flights")
+    client: Any = None
+    said = "flights answered 200, but not JSON: <html>" + 294 * "x"
+    with pytest.raises(OpsError, match=f"^{said}$"):
+        calls.answer(project, None, None)
+    with pytest.raises(OpsError, match=f"^endpoint {said}$"):
+        status.trace(client, endpoint="flights", sample=b"{}", slot=None)

@@ -183,3 +183,85 @@ def test_only_a_fault_of_the_settings_is_laid_to_them() -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "invoke.yaml" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.yaml", b"\xff\xfe\n", "'utf-8' codec can't decode byte 0xff"),
+        ("a.yaml", b": : [", "while parsing a block mapping"),
+        ("a.yaml", b"rollout: foo", "rollout must be a mapping of settings, as in invoke.yaml"),
+        ("a.yaml", b"names: {endpoint: {eu: x}}", "names.endpoint must be a value, not a mapping"),
+        ("a.yaml", b"1: 2", "1 is not a setting, whose names are all words"),
+        ("a.yaml", b"rollout: {yes: 2}", "True is not a setting, whose names are all words"),
+        ("a.yaml", b"foo", "it must be a mapping of settings, as in invoke.yaml"),
+        ("a.yaml", b"[1]", "it must be a mapping of settings, as in invoke.yaml"),
+        ("a.yaml", b"[]", "it must be a mapping of settings, as in invoke.yaml"),
+        ("a.json", b'{"rollout": ', "Expecting value: line 1"),
+        ("a.py", b"import nope", "No module named 'nope'"),
+        ("a.txt", b"", "Config files of type 'txt'"),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """With the setting, where it is one; no value of the file or around it is part of the message."""
+    (tmp_path / name).write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "-f", str(tmp_path / name), "workspace.status", "--json"],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == boundary.WRONG_USAGE
+    assert done.stderr.startswith(f"usage: {tmp_path / name} cannot be read: {said}")
+    assert done.stderr.count("\n") == 1
+    assert "{'" not in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["outcome"], found["exit_code"]) == ("usage-error", 2)
+
+
+def test_a_file_of_settings_may_be_empty(tmp_path: Path) -> None:
+    """It changes nothing: all that is wrong here is the variable."""
+    (tmp_path / "a.yaml").write_text("# nothing yet\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "-f", str(tmp_path / "a.yaml"), "workspace.status"],
+        cwd=ROOT, env=environment({"INVOKE_NAMES_ENDPOINT": "9lives"}), capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.stderr.startswith("usage: settings: names.endpoint: must be 3 to 32")
+
+
+STREAMS = """
+import os, subprocess, sys
+from ops import commandline, console
+commandline.guard_start()
+assert console.ask("Train?") is False
+print("said")
+print("warned", file=sys.stderr)
+for number in range(3):
+    os.fstat(number)
+assert open(os.devnull).fileno() > 2
+subprocess.run([sys.executable, "-c", "import os; [os.fstat(number) for number in range(3)]"], check=True)
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_from_outside_is_no_fault(closed: str) -> None:
+    """As cron and services do: no answer is no, what is said goes nowhere, and no file gets the stream's number."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, STREAMS],
+        cwd=ROOT / "src", env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("" if ">&- " in f"{closed} ".replace("2>&-", "") else "said\n")
+    assert done.stderr == ("" if "2>&-" in closed else "warned\n")
+
+
+def test_ctrl_c_before_any_task_shows_no_traceback() -> None:
+    """It ends as it does within a task."""
+    code = "from ops import commandline; commandline.guard_start(); raise KeyboardInterrupt"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--json"],
+        cwd=ROOT / "src", env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == boundary.INTERRUPTED
+    assert done.stderr.startswith("interrupted: ")
+    assert done.stderr.count("\n") == 1
+    assert json.loads(done.stdout)["outcome"] == "interrupted"

@@ -55,3 +55,23 @@ def test_a_table_that_would_be_too_narrow_to_read_is_shown_row_by_row(
     said = capsys.readouterr().out
     assert len(said.rstrip().splitlines()) == lines
     assert all(said.count(value) == 2 for value in row.values())
+
+
+@pytest.mark.parametrize(
+    ("typed", "yes"), [("y", True), ("YES ", True), ("", False), ("sure", False), (EOFError, False)]
+)
+def test_only_yes_is_yes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str | type[EOFError], yes: bool
+) -> None:
+    """Ctrl-D at a question is a no; the next line does not stand behind the question."""
+
+    def answer(question: str) -> str:
+        print(question, end="")
+        if isinstance(typed, str):
+            return typed
+        raise typed
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", answer)
+    assert console.ask("Train?") is yes
+    assert capsys.readouterr().out == "Train? [y/N] " + ("" if isinstance(typed, str) else "\n")

@@ -244,3 +244,17 @@ def test_a_job_that_cannot_be_registered_is_told_apart(client: Any, name: str, s
     """Another stage's, one that did not complete, none at all."""
     with pytest.raises(NotFound, match=said):
         jobs.completed_as(client, "prod", name)
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", "a b/c?#", "", "x\n", "jöb"])
+def test_a_name_that_cannot_be_is_not_asked_for(name: str) -> None:
+    """It would be an address of something else: this client has no jobs to ask for, get or cancel."""
+    client: Any = None
+    for ask in (
+        lambda: jobs.get(client, name),
+        lambda: jobs.cancel(client, name, deadline_seconds=1),
+        lambda: jobs.completed_as(client, "prod", name),
+    ):
+        with pytest.raises(NotFound) as caught:
+            ask()
+        assert str(caught.value) == f"there is no job {name}; inv status lists the newest"

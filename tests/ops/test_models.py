@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from ops import lineage, models
+from ops.errors import NotFound
 
 METRICS: dict[str, Any] = {
     "rows": 100,
@@ -31,3 +35,13 @@ def test_row_9_metrics_become_tags() -> None:
     assert found["data.last"] == "2013-06-30"
     assert found[lineage.DATA] == "cd" * 8
     assert all(isinstance(value, str) and len(value) <= 256 for value in found.values())
+
+
+@pytest.mark.parametrize("version", ["../1", "..", "a b", "1?x", "1#", "", "1\n"])
+def test_a_version_that_cannot_be_is_not_asked_for(version: str) -> None:
+    """It would be an address of something else: this client has a list, and no get."""
+    there = [SimpleNamespace(version=each) for each in ("1", "2")]
+    client: Any = SimpleNamespace(models=SimpleNamespace(list=lambda name: there))
+    with pytest.raises(NotFound) as caught:
+        models.get(client, "flights", version)
+    assert str(caught.value) == f"model flights has no version {version}; there are: 1, 2"

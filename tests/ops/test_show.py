@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -80,3 +81,27 @@ def test_without_a_live_model_there_is_no_word_of_drift(project: Project, capsys
     seen: Any = show.status(project, as_json=False, watch=False)
     assert (seen["drift"], seen["drift_fault"]) == ({}, None)
     assert "drift" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ({"predictions": [0.25, 0.5]}, "0.25, 0.5"),
+        ({"predictions": "none"}, "{'predictions': 'none'}"),
+        ({"scores": [1]}, "{'scores': [1]}"),
+        ("plain text", "plain text"),
+        ([1, 2], "[1, 2]"),
+        (None, "None"),
+    ],
+)
+def test_an_answer_of_any_shape_is_traced(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Any, shown: str
+) -> None:
+    """An own scoring script may return whatever JSON can hold; only ours has predictions."""
+    found = {
+        "answer": answer, "deployment": {"slot": "blue", "endpoint": "flights"}, "model": {"name": "m", "version": "1"},
+        "metrics": {}, "job": {"name": None}, "data": {}, "git_commit": None, "libraries": {},
+    }  # fmt: skip
+    monkeypatch.setattr(show.state, "trace", lambda client, **asked: found)
+    assert show.trace(project, None)["answer"] == answer
+    assert re.search(rf"^answer +{re.escape(shown)}$", capsys.readouterr().out, re.MULTILINE)

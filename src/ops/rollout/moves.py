@@ -156,7 +156,7 @@ def _refuse_a_split(there: Mapping[str, OnlineDeployment], split: traffic.Split)
 
 def percentage(text: str, option: str) -> int:
     """Return "25" as 25; UsageError for anything but a whole number from 0 to 100."""
-    if not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 100:
+    if len(text) > 3 or not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 100:
         raise UsageError(f"{option} {text}: give a whole number from 0 to 100")
     return int(text)
 

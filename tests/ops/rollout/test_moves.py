@@ -100,3 +100,9 @@ def test_row_24_nothing_to_go_back_to() -> None:
         moves.put_back(
             client, "flights", Position(None, "blue", 100, "blue of x"), "", deadline_seconds=1, say=lambda line: None
         )
+
+
+def test_a_number_of_any_length_is_no_percentage() -> None:
+    """Python itself reads no number of 5000 digits."""
+    with pytest.raises(UsageError, match="whole number from 0 to 100"):
+        moves.percentage("9" * 5000, "--green")
