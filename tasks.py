@@ -133,7 +133,7 @@ def shift(
 ) -> Any:
     """Give a colour a share of the traffic: --green 25."""
     project = opened(c)
-    slot, percent = moves.asked(green, blue)
+    slot, percent = moves.parse_shift(green, blue)
     return show.split(project.shift(slot, percent, mirror=mirror))
 
 

@@ -169,7 +169,9 @@ class Project:
     def rollback(self, *, unfinished: bool) -> traffic.Split:
         """Put all traffic back on the old colour; with `unfinished` only when a rollout broke off."""
         reason, seconds = "it broke off" if unfinished else "by hand", self.operation_seconds
-        return moves.back(self.client, self.endpoint, reason, unfinished=unfinished, deadline_seconds=seconds, say=say)
+        return moves.rollback(
+            self.client, self.endpoint, reason, unfinished=unfinished, deadline_seconds=seconds, say=say
+        )
 
     def cleanup(self, *, force: bool) -> dict[str, Any]:
         """Delete the colour without traffic; say which that was, None when there was none."""

@@ -179,7 +179,7 @@ def _take_off(client: MLClient, target: Target, slot: str, say: Say) -> None:
     split = traffic.read(client, target.endpoint)
     if split.of(slot):
         now = position(deployments.listed(client, target.endpoint), split)
-        moves.put_back(
+        moves.restore(
             client,
             target.endpoint,
             now,

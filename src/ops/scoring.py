@@ -1,10 +1,9 @@
-"""Calls of the scoring address: the endpoint's test, single requests, and ready-made ones for other tools."""
+"""Calls of the scoring address: the endpoint's test, and single requests."""
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -100,35 +99,3 @@ def read_request(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as fault:
         raise UsageError(f"{file}: {fault.strerror}; src/score/sample-request.json is one that works") from None
-
-
-def curl(uri: str, sample: Path, slot: str | None) -> str:
-    """Return the cURL command for the sample. The key stays in a variable, so that no shell history keeps it."""
-    words = ["curl", "--silent", "--show-error", "--fail-with-body"]
-    headers = [f'"Authorization: Bearer ${KEY_VARIABLE}"', shlex.quote("Content-Type: application/json")]
-    headers += [shlex.quote(f"{PIN}: {slot}")] if slot else []
-    words += [word for header in headers for word in ("--header", header)]
-    return " ".join([*words, "--data", shlex.quote(f"@{sample}"), shlex.quote(uri)])
-
-
-def postman(uri: str, sample: Path, slots: list[str]) -> dict[str, Any]:
-    """Return a Postman collection (schema 2.1) of the sample, as routed and pinned to each slot."""
-    body = {"mode": "raw", "raw": sample.read_text(), "options": {"raw": {"language": "json"}}}
-
-    def request(slot: str | None) -> dict[str, Any]:
-        headers = [{"key": "Content-Type", "value": "application/json"}]
-        headers += [{"key": PIN, "value": slot}] if slot else []
-        return {
-            "name": f"score {slot}" if slot else "score",
-            "request": {"method": "POST", "header": headers, "body": body, "url": "{{scoring_uri}}"},
-        }
-
-    return {
-        "info": {
-            "name": "azureml-bluegreen",
-            "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
-        },
-        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{endpoint_key}}", "type": "string"}]},
-        "variable": [{"key": "scoring_uri", "value": uri}, {"key": "endpoint_key", "value": ""}],
-        "item": [request(slot) for slot in (None, *slots)],
-    }

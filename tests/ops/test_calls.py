@@ -20,7 +20,7 @@ URI = "http://127.0.0.1:1/flights/score"
 
 @pytest.fixture(scope="module")
 def collection() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(scoring.postman(URI, SAMPLE, ["blue", "green"])))
+    found: dict[str, Any] = json.loads(json.dumps(calls.postman_collection(URI, SAMPLE, ["blue", "green"])))
     return found
 
 
@@ -70,7 +70,7 @@ def test_a_collection_has_no_key(collection: dict[str, Any]) -> None:
 @pytest.mark.parametrize("sample", ["a b.json", "it's.json", "$(rm -rf x).json"])
 def test_a_curl_command_survives_any_name_of_a_file(sample: str) -> None:
     """A shell reads it back as the words that were meant; the key is the shell's own variable."""
-    words = shlex.split(scoring.curl(URI, Path(sample), "blue"))
+    words = shlex.split(calls.curl_command(URI, Path(sample), "blue"))
     assert words[words.index("--data") + 1] == f"@{sample}"
     assert words[-1] == URI
     assert f"{scoring.PIN}: blue" in words

@@ -45,10 +45,10 @@ def run(
     """Roll out as the settings say, but for what was asked for this time; say where it ended."""
     if on_fail not in (None, *ON_FAIL):
         raise UsageError(f"--on-fail {on_fail}: give {' or '.join(ON_FAIL)}")
-    copies = moves.percentage(mirror, "--mirror") if mirror else None
+    copies = moves.parse_percentage(mirror, "--mirror") if mirror else None
     if copies is not None and copies > traffic.MOST_MIRROR:
         raise UsageError(f"--mirror {copies}: give at most {traffic.MOST_MIRROR}")
-    last = moves.percentage(step, "--step") if step else 100
+    last = moves.parse_percentage(step, "--step") if step else 100
     plan = project.rollout_plan(on_fail=on_fail, last=last, mirror=copies)
     if dry_run:
         return _show_plan(project, plan)

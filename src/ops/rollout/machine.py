@@ -169,7 +169,7 @@ class Rollout:
         # Until it is done this run is one that was broken off: the next takes the same evidence up, and rolls back.
         rolled_back = replace(self._kept, status=ledger.ROLLED_BACK)
         self._hold.check_holder()
-        moves.put_back(
+        moves.restore(
             self._client,
             self._plan.endpoint,
             self._as_deployed(now),

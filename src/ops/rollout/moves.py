@@ -39,7 +39,7 @@ def shift(
     return split
 
 
-def back(
+def rollback(
     client: MLClient, name: str, reason: str, *, unfinished: bool = False, deadline_seconds: float, say: Say
 ) -> traffic.Split:
     """Put all traffic on the old deployment, and return the split as read back (row 24).
@@ -58,9 +58,7 @@ def back(
         if there is None or there["status"] != ledger.RUNNING or not now.share:
             say("no rollout has broken off: the traffic stays as it is")
             return traffic.of(endpoint)
-    split = put_back(
-        client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say
-    )
+    split = restore(client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say)
     remember(client, model, f"{now.new}: rolled back at {now.share} %: {reason}", say)
     return split
 
@@ -76,7 +74,7 @@ def remember(client: MLClient, model: str, outcome: str, say: Say) -> None:
         say(f"inv history will not show this outcome: {' '.join(str(fault).split())[:200]}")
 
 
-def put_back(
+def restore(
     client: MLClient,
     name: str,
     now: Position,
@@ -154,17 +152,17 @@ def _refuse_a_split(there: Mapping[str, OnlineDeployment], split: traffic.Split)
         raise Refused(f"both colours have traffic ({split}): finish the rollout (inv rollout) or end it (inv rollback)")
 
 
-def percentage(text: str, option: str) -> int:
+def parse_percentage(text: str, option: str) -> int:
     """Return "25" as 25; UsageError for anything but a whole number from 0 to 100."""
     if len(text) > 3 or not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 100:
         raise UsageError(f"{option} {text}: give a whole number from 0 to 100")
     return int(text)
 
 
-def asked(green: str | None, blue: str | None) -> tuple[str, int]:
+def parse_shift(green: str | None, blue: str | None) -> tuple[str, int]:
     """Return which colour gets how much; UsageError unless exactly one is given."""
     given = {slot: text for slot, text in (("green", green), ("blue", blue)) if text is not None}
     if len(given) != 1:
         raise UsageError("give --green N or --blue N: the other colour gets the rest")
     [(slot, text)] = given.items()
-    return slot, percentage(text, f"--{slot}")
+    return slot, parse_percentage(text, f"--{slot}")

@@ -23,13 +23,13 @@ POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disag
 def test_a_percentage_is_a_whole_number_up_to_100(text: str) -> None:
     """Anything else is wrong usage."""
     with pytest.raises(UsageError, match="whole number from 0 to 100"):
-        moves.percentage(text, "--green")
+        moves.parse_percentage(text, "--green")
 
 
 @pytest.mark.parametrize(("text", "percent"), [("0", 0), ("25", 25), ("100", 100)])
 def test_whole_numbers_are_percentages(text: str, percent: int) -> None:
     """Both ends included."""
-    assert moves.percentage(text, "--green") == percent
+    assert moves.parse_percentage(text, "--green") == percent
 
 
 class Workspace(Client):
@@ -81,7 +81,7 @@ def test_row_24_only_a_rollout_that_broke_off_is_undone_when_that_is_asked_for()
         split = {"blue": 100 - share, "green": share}
         deployments = [Resource(name=slot, tags={lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(split)]
         client: Any = Workspace(Resource(tags=kept.tags(), traffic=split), *deployments)
-        back = moves.back(client, "flights", "", unfinished=True, deadline_seconds=1, say=said.append)
+        back = moves.rollback(client, "flights", "", unfinished=True, deadline_seconds=1, say=said.append)
         assert back.of("green") == share
     assert said == ["no rollout has broken off: the traffic stays as it is"] * 4
 
@@ -97,7 +97,7 @@ def test_row_24_nothing_to_go_back_to() -> None:
     """The only deployment cannot be rolled back."""
     client: Any = None
     with pytest.raises(NotFound, match="only deployment"):
-        moves.put_back(
+        moves.restore(
             client, "flights", Position(None, "blue", 100, "blue of x"), "", deadline_seconds=1, say=lambda line: None
         )
 
@@ -105,4 +105,4 @@ def test_row_24_nothing_to_go_back_to() -> None:
 def test_a_number_of_any_length_is_no_percentage() -> None:
     """Python itself reads no number of 5000 digits."""
     with pytest.raises(UsageError, match="whole number from 0 to 100"):
-        moves.percentage("9" * 5000, "--green")
+        moves.parse_percentage("9" * 5000, "--green")
