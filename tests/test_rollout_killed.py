@@ -51,7 +51,7 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
     "throttled": [{"method": "PUT|GET", "path": ONE, "status": 429, "retry_after": 1, "times": 2}],
     "lost answers": [{"method": "PUT", "path": ONE, "lost": True, "times": 2}],
     "operations that are given up": [{"path": "mfeOperationsStatus", "ends": "OperationCanceled", "times": 3}],
-    "updates as slow as Azure's": [{"method": "PUT", "path": ONE, "takes_ms": 2000, "times": 40}],
+    "updates as slow as Azure's": [{"method": "PUT", "path": ONE, "takes_ms": 1200, "times": 40}],
     "refused": [{"method": "PUT|GET", "path": ONE, "refused": True, "times": 4}],
     "stale reads": [{"method": "GET", "path": ONE, "stale": True, "times": 12}],
     "slow": [{"method": "PUT|GET", "path": ONE, "delay_ms": 500, "times": 6}],
