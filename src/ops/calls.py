@@ -12,8 +12,6 @@ from ops import console, deployments, endpoints, scoring
 from ops.errors import OpsError, UsageError
 
 if TYPE_CHECKING:
-    import requests
-
     from ops.project import Project
 
 
@@ -23,15 +21,7 @@ def answer(project: Project, file: str | None, slot: str | None) -> None:
     reply = scoring.call(project.address, body, slot)
     if reply.status_code != 200:
         raise OpsError(f"{project.endpoint} answered {reply.status_code}: {reply.text[:1000]}")
-    print(json.dumps(content(reply, project.endpoint), indent=2))
-
-
-def content(reply: requests.Response, who: str) -> Any:
-    """Return the JSON of an answer with status 200; OpsError, with how `who` answered, when it is none."""
-    try:
-        return reply.json()
-    except ValueError:
-        raise OpsError(f"{who} answered {reply.status_code}, but not JSON: {reply.text[:300]}") from None
+    print(json.dumps(scoring.content(reply, project.endpoint), indent=2))
 
 
 def curl(project: Project, slot: str | None) -> None:

@@ -174,9 +174,9 @@ def _open_streams() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
         os.set_inheritable(number, True)  # as the standard streams are: a process that is started gets them
     os.close(number)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _is_of_settings(kind: type[BaseException], trace: TracebackType | None) -> bool:

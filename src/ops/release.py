@@ -175,10 +175,13 @@ def _create(client: MLClient, target: Target, model: Model, content: Mapping[str
 
 
 def _take_off(client: MLClient, target: Target, slot: str, say: Say) -> None:
-    """Take the traffic off what failed its test: none, unless somebody gave it some while its code was uploaded."""
+    """Take the traffic off what was deployed and failed: none, unless it was given some while its code was uploaded."""
     split = traffic.read(client, target.endpoint)
-    if split.of(slot):
-        now = position(deployments.listed(client, target.endpoint), split)
+    if not split.of(slot):
+        return
+    now = position(deployments.listed(client, target.endpoint), split)
+    # An older one was only tested again, and an only one leaves nowhere to go.
+    if now.new == slot and now.old is not None:
         moves.restore(
             client,
             target.endpoint,

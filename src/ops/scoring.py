@@ -93,6 +93,14 @@ def call(address: Address, body: Mapping[str, Any] | bytes, slot: str | None = N
         raise OpsError(f"{address.uri} did not answer: {type(fault).__name__}") from fault
 
 
+def content(reply: requests.Response, who: str) -> Any:
+    """Return the JSON of an answer with status 200; OpsError, with how `who` answered, when it is none."""
+    try:
+        return reply.json()
+    except ValueError:
+        raise OpsError(f"{who} answered {reply.status_code}, but not JSON: {reply.text[:300]}") from None
+
+
 def read_request(file: Path) -> bytes:
     """Return the file's bytes; UsageError when it is not there."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ops import calls, deployments, endpoints, jobs, lineage, models, provisioning, scoring, traffic
+from ops import deployments, endpoints, jobs, lineage, models, provisioning, scoring, traffic
 from ops.errors import OpsError
 from ops.rollout import lease, ledger
 from ops.rollout.position import identity, was_rolled_back
@@ -154,7 +154,7 @@ def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -
         raise OpsError(
             f"endpoint {endpoint} answered {answer.status_code}: {answer.text[:300]}; inv status shows its state"
         )
-    body = calls.content(answer, f"endpoint {endpoint}")
+    body = scoring.content(answer, f"endpoint {endpoint}")
     deployment: OnlineDeployment = client.online_deployments.get(answered_by, endpoint)
     name, _, version = deployments.model_of(deployment).partition(":")
     model = models.get(client, name, version)

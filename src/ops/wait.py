@@ -14,7 +14,7 @@ BUSY = frozenset({409, 429})  # another operation is running; too many calls
 BROKEN = frozenset({408, 500, 502, 503, 504})  # the service has trouble of its own
 # How an operation may end that was accepted: Azure gave way to another one, or had trouble of its own. What asks for
 # its end is answered with 200; Microsoft's page on failing online endpoints says of the first to try again.
-ENDED = frozenset({"OperationCanceled", "InternalServerError", "Conflict"})
+GIVEN_UP = frozenset({"OperationCanceled", "InternalServerError", "Conflict"})
 # Names of azure-core errors: the call or its answer did not get through, or broke off.
 LOST = ("ServiceRequest", "ServiceResponse", "IncompleteRead")
 _FIRST_RETRY_SECONDS = 0.2
@@ -74,7 +74,7 @@ def retrying(call: Callable[[], T], *, what: str, deadline_seconds: float) -> T:
 def _passing(fault: Exception) -> bool:
     # Duck-typed on purpose: importing azure.core here would cost every task a second.
     status = getattr(fault, "status_code", None)
-    given_up = status == 200 and getattr(getattr(fault, "error", None), "code", None) in ENDED
+    given_up = status == 200 and getattr(getattr(fault, "error", None), "code", None) in GIVEN_UP
     return given_up or status in BUSY or status in BROKEN or type(fault).__name__.startswith(LOST)
 
 

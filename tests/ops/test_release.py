@@ -209,6 +209,19 @@ def test_what_fails_its_test_with_traffic_loses_it(endpoint: Endpoint, monkeypat
     assert endpoint.done == ["create blue", "test blue", "traffic {'green': 100}"]
 
 
+@pytest.mark.parametrize("others", [{}, {"green": Registered({"deployed_at": "3"})}], ids=["none", "a newer one"])
+def test_what_fails_its_test_is_not_put_back_to_what_is_not_older(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, others: dict[str, Registered]
+) -> None:
+    """An only deployment, and one that is not the new one: why it failed is what is told, and nothing is moved."""
+    there = {"blue": Registered({"deployed_at": "2"}), **others}
+    monkeypatch.setattr(deployments, "listed", lambda *_: there if endpoint.done else {})
+    endpoint.later, endpoint.fails = traffic.Split({"blue": 100}, {}), TestFailed("blue answers 500")
+    with pytest.raises(TestFailed):
+        endpoint.deploy(GRAPH)
+    assert endpoint.done == ["create blue", "test blue"]
+
+
 def test_a_split_that_somebody_set_while_the_deployment_came_up_stays(endpoint: Endpoint) -> None:
     """The traffic is read anew, and is not taken for none because it was none minutes ago."""
     endpoint.later = traffic.Split({"green": 100}, {})

@@ -7,6 +7,7 @@ meanwhile is refused with 409, and some 20 s later the new split is there.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from local.wire.operations import POLL_HEADERS
 
 Answer = Callable[[Call], Awaitable[Reply]]
 
+_LOG = logging.getLogger("local")
 _OPERATION = re.compile(r".*/updates/(late:\w+)", re.I)
 
 
@@ -36,6 +38,8 @@ class LateUpdates:
             found = await answer(Call("GET", call.path))
         except NotFound:
             return await answer(call)
+        if self.told(Call("GET", call.path)) is not None:
+            raise _busy()  # another one has come in between
         properties = found.body["properties"] | {"provisioningState": "Updating"}
         self._before[call.path.lower()] = before = found.body | {"properties": properties}
         identifier = f"late:{secrets.token_hex(8)}"
@@ -57,7 +61,7 @@ class LateUpdates:
         if before is None or call.method not in ("GET", "PUT", "PATCH", "DELETE"):
             return None
         if call.method != "GET":
-            raise Conflict("Another operation is running on it: wait until it has ended, then try again.")
+            raise _busy()
         return Reply(body=before)
 
     def _status(self, identifier: str) -> Json:
@@ -67,12 +71,18 @@ class LateUpdates:
         return {"name": identifier, "status": "Failed", "error": error} if error else {"status": "Succeeded"}
 
     async def _end(self, identifier: str, call: Call, answer: Answer, seconds: float) -> None:
-        error = None
+        refusal = None
         try:
             await asyncio.sleep(seconds)
             await answer(call)
-        except Refusal as refusal:
-            error = refusal.to_json()["error"]
-        finally:
-            del self._before[call.path.lower()]
-            self._ended[identifier] = error
+        except Refusal as refused:
+            refusal = refused
+        except Exception as fault:  # as of a full disk: it has not taken effect either
+            _LOG.exception("%s %s", call.method, call.path)
+            refusal = Refusal(str(fault))
+        del self._before[call.path.lower()]
+        self._ended[identifier] = refusal.to_json()["error"] if refusal else None
+
+
+def _busy() -> Conflict:
+    return Conflict("Another operation is running on it: wait until it has ended, then try again.")
