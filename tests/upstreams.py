@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.routing.backend import Backend, Limits, Upstream
-from local.routing.exchange import Address
 from local.routing.front import Front
 from local.routing.router import Router
 from local.routing.routes import EndpointRoute
@@ -68,14 +68,14 @@ class Fake:
 
 
 @asynccontextmanager
-async def upstream(serve: Serve) -> AsyncIterator[Address]:
-    """Run an upstream on a free port."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=4_000_000)
-    try:
-        host, port = server.sockets[0].getsockname()
-        yield host, port
-    finally:
-        server.close()
+async def upstream(serve: Serve) -> AsyncIterator[str]:
+    """Run an upstream on a Unix socket, as an inference server has one."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = await asyncio.start_unix_server(serve, f"{folder}/socket", limit=4_000_000)
+        try:
+            yield f"{folder}/socket"
+        finally:
+            server.close()
 
 
 @asynccontextmanager
@@ -146,7 +146,7 @@ def endpoint(traffic: Mapping[str, int], mirror: Mapping[str, int] | None = None
     return EndpointRoute("e", keys=(KEY, "second"), traffic=traffic, mirror=mirror or {})
 
 
-def backend(*addresses: Address, **limits: int) -> Backend:
+def backend(*addresses: str, **limits: int) -> Backend:
     """Make a backend that admits enough for most tests."""
     settings: dict[str, int] = {"max_concurrent_requests_per_instance": 64} | limits
     return Backend(Limits(**settings), [Upstream(address) for address in addresses], "session-1")

@@ -17,7 +17,7 @@ from upstreams import KEY, Client, backend, endpoint, front, ok, until, upstream
 
 from local.routing.backend import Backend
 from local.routing.client_connection import ClientConnection
-from local.routing.exchange import Address, Exchange
+from local.routing.exchange import Exchange
 from local.routing.forward import Forwarding
 from local.routing.router import Router
 
@@ -139,7 +139,7 @@ class Crowd:
                 writer.close()
             self.left += 1
 
-    async def operate(self, router: Router, addresses: list[Address], over: asyncio.Event) -> list[Backend]:
+    async def operate(self, router: Router, addresses: list[str], over: asyncio.Event) -> list[Backend]:
         """Shift, mirror and redeploy all the while, as the workspace does; return every backend that there was."""
         made: list[Backend] = []
         while not over.is_set():
