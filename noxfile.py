@@ -12,7 +12,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 # An interpreter that is not there is skipped, and nox says so; also in CI, where it would fail by default.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "e2e"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "integration", "oldest", "e2e"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 CODE = ["src", "tests", "bench", "data", "demo", *map(str, sorted(Path("docs").glob("*.py"))), "tasks.py", "noxfile.py"]
@@ -37,14 +37,21 @@ IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the unit tests."""
+    """Run the unit tests: seconds, for after each change."""
     session.install("-r", "requirements-dev.txt")
-    session.run("pytest", "-m", "not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
+    session.run("pytest", "-m", "not integration and not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
+
+
+@nox.session(python=PYTHONS)
+def integration(session: nox.Session) -> None:
+    """Run the tests on a running local workspace, through the SDK, and those with processes of their own."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "-m", "integration and not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
 
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """Run the unit tests with the oldest dependencies that pyproject.toml allows."""
+    """Run the unit and the integration tests with the oldest dependencies that pyproject.toml allows."""
     session.run_install("uv", "pip", "install", "--resolution", "lowest-direct", "-r", "pyproject.toml", external=True)
     session.run_install("uv", "pip", "install", "--group", "dev", external=True)
     session.run("pytest", "-m", "not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)

@@ -16,6 +16,14 @@ from house import same_environment
 from local import launch
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder: they are on a running workspace, but for a few."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
 class Wait:
     """Waits until a condition holds, and fails when it does not by the deadline."""
 

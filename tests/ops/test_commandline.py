@@ -13,6 +13,8 @@ from house import environment
 
 from ops import boundary, commandline
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 KNOWN = ["deploy", "rollout", "workspace.start"]
 

@@ -22,6 +22,8 @@ from ops.doctor import OK, SKIPPED, WRONG, Finding
 from ops.errors import DeploymentFailed, OpsError
 from ops.project import Project
 
+pytestmark = pytest.mark.integration
+
 AZURE = {"workspace": "ws", "resource_group": "rg", "subscription": "33333333-3333-3333-3333-333333333333"}
 
 

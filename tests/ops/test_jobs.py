@@ -19,6 +19,8 @@ from ops.errors import JobFailed, NotFound, Timeout, Unreachable
 from ops.settings import load
 from ops.workspace import connect
 
+pytestmark = pytest.mark.integration
+
 FILLED, STAGED = 820, 640  # those before have a stage, more than are looked through; the others have none
 PAGE = 100  # of the list
 MINE = "flights"

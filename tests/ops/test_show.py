@@ -17,6 +17,8 @@ from ops import show
 from ops.errors import NotFound, UsageError
 from ops.project import Project
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def project(house: House) -> Project:

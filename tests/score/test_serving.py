@@ -29,6 +29,8 @@ import score
 import test_endpoint as client
 import train
 
+pytestmark = pytest.mark.integration
+
 FOLDER = Path(score.__file__).parent
 
 
