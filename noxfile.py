@@ -37,7 +37,7 @@ IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the unit tests: seconds, for after each change."""
+    """Run the unit tests: a minute, for after each change."""
     session.install("-r", "requirements-dev.txt")
     session.run("pytest", "-m", "not integration and not slow", *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
 
