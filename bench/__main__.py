@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import (
+from bench.figures import Figure, machine, put
+from bench.parts import (
     catalog,
     command_line,
     demo,
@@ -28,11 +29,10 @@ from bench import (
     scale,
     scoring,
     servers,
-    stage,
     training,
 )
-from bench.figures import Figure, machine, put
 from bench.report import draw, page
+from bench.tools import stage
 
 DOCS = stage.ROOT / "docs"
 FRONTS = ("haproxy", "nginx")

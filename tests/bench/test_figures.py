@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import contest, peak, report, rival_servers, scale, stage, training
+from bench import report
 from bench.figures import added, at_least, at_most, put, read
-from bench.load import drive
-from bench.processes import ServerFailed
-from bench.timing import medians, middle, rotated
+from bench.parts import rival_servers, scale, training
+from bench.tools import contest, peak, stage
+from bench.tools.load import drive
+from bench.tools.processes import ServerFailed
+from bench.tools.timing import medians, middle, rotated
 from loopback import serving
 
 

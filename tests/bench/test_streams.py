@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from bench.rivals import flagger, is_high, kayenta, root
-from bench.streams import BLUE, Ours, follow
+from bench.evidence.rival_judges import flagger, is_high, kayenta, root
+from bench.evidence.streams import BLUE, Ours, follow
 
 from ops.evidence.counts import Counts
 from ops.evidence.nulls import Harm

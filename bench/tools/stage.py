@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCORE = ROOT / "src" / "score"
 TRAIN = ROOT / "src" / "train"
 SAMPLE = SCORE / "sample-request.json"

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import joblib
 import skops.io
-from bench import stage
-from bench.contest import agree, driven
 from bench.figures import Figure, at_least, at_most
-from bench.load import Address
-from bench.processes import free_port, running
-from bench.timing import middle, rotated
+from bench.tools import stage
+from bench.tools.contest import agree, driven
+from bench.tools.load import Address
+from bench.tools.processes import free_port, running
+from bench.tools.timing import middle, rotated
 
 CLIENTS = 8
-FRAME = Path(__file__).with_name("frame")
+FRAME = stage.ROOT / "bench" / "peers" / "dataframe.py"
 AIMS = {1: 7.0, 100: 4.5}
 
 
@@ -61,7 +61,7 @@ def inference_server(
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Measure requests a second, and seconds from start to first answer."""
     root = stage.trained(folder, quick)
-    scripts = {"ours": (stage.SCORE / "score.py", root), "frame": (FRAME / "score.py", pickled(root))}
+    scripts = {"ours": (stage.SCORE / "score.py", root), "frame": (FRAME, pickled(root))}
     rounds, seconds = (3, 0.7) if quick else (5, 1.0)
     starts: dict[str, list[float]] = {name: [] for name in scripts}
     for turn in range(1 if quick else 3):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from bench.times import Paces
+from bench.evidence.paces import Paces
 
 from ops.evidence.pace import RECENT, Pace, Slower, Times
 

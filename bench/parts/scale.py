@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from bench.figures import Figure, at_most, unaimed
-from bench.timing import middle, series
+from bench.tools.timing import middle, series
 
 from ops.evidence import Counts, Evidence, Policy
 from ops.evidence.wealth import table

@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench import stage
 from bench.figures import Figure, at_most
-from bench.servers import inference_server
+from bench.parts.servers import inference_server
+from bench.tools import stage
 
 MOST_SECONDS = 90.0
 MONTHS = (6, 9)  # of production data, for the first model and the second

@@ -23,9 +23,9 @@ import onnxruntime
 import orjson
 import pandas as pd
 import skops.io
-from bench import stage
 from bench.figures import Figure, at_most
-from bench.timing import middle, series
+from bench.tools import stage
+from bench.tools.timing import middle, series
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(stage.SCORE))
@@ -64,7 +64,7 @@ class Floor:
         return orjson.dumps({"probabilities": self.session.run(["probabilities"], feed)[0][:, 1].tolist()})
 
 
-def frame(model: Path) -> Callable[[bytes], bytes]:
+def data_frame(model: Path) -> Callable[[bytes], bytes]:
     """Return the scoring function of a tutorial: json, a DataFrame, the pipeline in a model's folder."""
     path = model / "model.skops"
     pipeline = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
@@ -98,7 +98,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     root = stage.trained(folder, quick)
     with mock.patch.dict(os.environ, AZUREML_MODEL_DIR=str(root)):
         score.init()
-    floor, tutorial = Floor(root / "model"), frame(root / "model")
+    floor, tutorial = Floor(root / "model"), data_frame(root / "model")
     rounds = 30 if quick else 60
     figures = []
     for count in (1, 100):

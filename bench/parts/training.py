@@ -24,8 +24,8 @@ from pathlib import Path
 from unittest import mock
 
 import pandas as pd
-from bench import stage
 from bench.figures import Figure, at_most, unaimed
+from bench.tools import stage
 
 sys.path.insert(0, str(stage.ROOT / "data"))
 import prepare
@@ -36,7 +36,7 @@ ROUNDS = 3
 MODELS = ("logistic", "boosted")
 # Linear is 1. The join is granted an exponent of 1.1: rows that do not fit into the processor's caches cost more each.
 GROWTH = TIMES**0.1
-HERE = Path(__file__).parent
+PEAK = stage.ROOT / "bench" / "tools" / "peak.py"
 Taken = dict[str, tuple[float, float]]
 
 
@@ -61,7 +61,7 @@ def taken(commands: Mapping[str, Sequence[str]]) -> Taken:
     """Run scripts at once, each in a process of its own; return the processor's seconds and the MB of each."""
     started = {
         name: subprocess.Popen(
-            [sys.executable, str(HERE / "peak.py"), *command],
+            [sys.executable, str(PEAK), *command],
             stdout=subprocess.PIPE, text=True, env=stage.environment(),
         )
         for name, command in commands.items()

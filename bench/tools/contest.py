@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
-from bench.load import Address, Load, drive
-from bench.processes import ServerFailed
-from bench.timing import rotated
+from bench.tools.load import Address, Load, drive
+from bench.tools.processes import ServerFailed
+from bench.tools.timing import rotated
 
 HANG = 30.0
 

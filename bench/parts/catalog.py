@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from bench import stage
 from bench.figures import Figure, at_most
-from bench.timing import medians
+from bench.tools import stage
+from bench.tools.timing import medians
 
 from local import launch
 from local.storage.store import Store

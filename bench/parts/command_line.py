@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from bench import catalog, stage
 from bench.figures import Figure, added, at_most, unaimed
-from bench.timing import medians, middle, series
+from bench.parts import catalog
+from bench.tools import stage
+from bench.tools.timing import medians, middle, series
 
 from ops import jobs
 from ops.settings import load

@@ -1,4 +1,4 @@
-"""The local workspace's scoring front alone, before one server: `python -m bench.front PORT SOCKET KEY`.
+"""The local workspace's scoring front alone, before one server: `python -m bench.tools.front PORT SOCKET KEY`.
 
 SOCKET is the server's Unix socket, as in the workspace.
 """

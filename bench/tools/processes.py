@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.load import Address, drive
+from bench.tools.load import Address, drive
 
 
 class ServerFailed(Exception):

@@ -16,13 +16,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import stage
-from bench.contest import driven
 from bench.figures import Figure, added, at_least, unaimed
-from bench.load import Address, Load
-from bench.processes import free_port, running
-from bench.servers import inference_server
-from bench.timing import middle
+from bench.parts.servers import inference_server
+from bench.tools import stage
+from bench.tools.contest import driven
+from bench.tools.load import Address, Load
+from bench.tools.processes import free_port, running
+from bench.tools.timing import middle
 
 KEY = "a-key-of-the-bench"
 CLIENTS = (1, 8, 32)
@@ -79,7 +79,7 @@ def found(name: str) -> str | None:
 def router(folder: Path, upstream: Path, request: bytes) -> Iterator[Address]:
     """Run the local workspace's router."""
     port = free_port()
-    command = [sys.executable, "-m", "bench.front", str(port), str(upstream), KEY]
+    command = [sys.executable, "-m", "bench.tools.front", str(port), str(upstream), KEY]
     variables = stage.environment(PYTHONPATH=f"{stage.ROOT / 'src'}:{stage.ROOT}")
     with running(command, variables, stage.ROOT, folder / "router.log", port, request) as (address, _):
         yield address

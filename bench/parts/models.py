@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import skops.io
-from bench import stage
 from bench.figures import Figure, at_most, unaimed
-from bench.scoring import TIMES, Floor, frame, in_microseconds
-from bench.timing import series
+from bench.parts.scoring import TIMES, Floor, data_frame, in_microseconds
+from bench.tools import stage
+from bench.tools.timing import series
 from threadpoolctl import threadpool_limits
 
 sys.path[:0] = [str(stage.SCORE), str(stage.TRAIN)]
@@ -102,7 +102,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
                     both = in_microseconds(found["ours"], found["theirs"])
                     figures.append(at_most(f"{of}, {shape}, µs: beside orjson + onnxruntime", *both, TIMES))
                 elif shape == "table":
-                    found = series({"ours": ours, "theirs": partial(frame(place), body)}, 9, 2, time.process_time)
+                    found = series({"ours": ours, "theirs": partial(data_frame(place), body)}, 9, 2, time.process_time)
                     both = in_microseconds(found["ours"], found["theirs"])
                     figures.append(unaimed(f"{of}, µs: beside json + DataFrame + pipeline", *both, "its cost"))
     return figures

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import stage
-from bench.contest import agree, driven
 from bench.figures import Figure, at_least
-from bench.load import Address
-from bench.processes import ServerFailed, free_port, running
-from bench.servers import CLIENTS, inference_server
-from bench.timing import middle
+from bench.parts.servers import CLIENTS, inference_server
+from bench.tools import stage
+from bench.tools.contest import agree, driven
+from bench.tools.load import Address
+from bench.tools.processes import ServerFailed, free_port, running
+from bench.tools.timing import middle
 
-HERE = Path(__file__).with_name("peers")
+SCRIPTS = stage.ROOT / "bench" / "peers"
 
 
 def mlflow(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
@@ -32,9 +32,9 @@ def mlflow(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], 
     written = folder / "mlflow-model"
     shutil.rmtree(written, ignore_errors=True)
     python = str(peer / "bin" / "python")
-    variables = stage.environment(PYTHONPATH=str(HERE))
+    variables = stage.environment(PYTHONPATH=str(SCRIPTS))
     subprocess.run(
-        [python, str(HERE / "flow.py"), str(root), str(written)],
+        [python, str(SCRIPTS / "flow.py"), str(root), str(written)],
         check=True, env=variables, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     command = [str(peer / "bin" / "mlflow"), "models", "serve", "-m", str(written), "-p", str(port), "-h", "127.0.0.1"]
@@ -54,13 +54,13 @@ def mlserver(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str]
 
 def litserve(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
     """Return the command and the folder to serve from."""
-    return [str(peer / "bin" / "python"), str(HERE / "lit.py"), str(port), str(root)], folder
+    return [str(peer / "bin" / "python"), str(SCRIPTS / "lit.py"), str(port), str(root)], folder
 
 
 def bentoml(peer: Path, root: Path, folder: Path, port: int) -> tuple[list[str], Path]:
     """Return the command and the folder to serve from."""
     command = [str(peer / "bin" / "bentoml"), "serve", "bento:Flights", "-p", str(port), "--host", "127.0.0.1"]
-    return command, HERE
+    return command, SCRIPTS
 
 
 def asked(name: str, columns: list[str], cells: list[list[Any]], graph: tuple[list[str], list[str]]) -> bytes:
@@ -97,7 +97,7 @@ def served(name: str, peer: Path, root: Path, folder: Path, request: bytes) -> I
     """Run a peer until it answers."""
     port = free_port()
     command, where = PEERS[name](peer, root, folder, port)
-    variables = stage.environment(PYTHONPATH=str(HERE), BENCH_MODEL=str(root), BENTOML_DO_NOT_TRACK="True")
+    variables = stage.environment(PYTHONPATH=str(SCRIPTS), BENCH_MODEL=str(root), BENTOML_DO_NOT_TRACK="True")
     # Some of them start programs of their environment by name.
     variables["PATH"] = f"{peer / 'bin'}:{variables['PATH']}"
     with running(command, variables, where, folder / f"{name}.log", port, request) as (address, _):

@@ -17,10 +17,10 @@ from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
+from bench.evidence.paces import slower
+from bench.evidence.rival_judges import flagger, kayenta
+from bench.evidence.streams import BLUE, Oracle, Ours, follow, past
 from bench.figures import Figure
-from bench.rivals import flagger, kayenta
-from bench.streams import BLUE, Oracle, Ours, follow, past
-from bench.times import slower
 
 from ops.evidence.counts import Counts
 from ops.evidence.judgement import Evidence, Policy
