@@ -316,14 +316,16 @@ def test_row_24_a_flaky_release_is_rolled_back_by_itself(house: House, project: 
     """It passes its test, fails in fog, and everything is on green again. FLOW 25: the evidence is kept."""
     spoil(house, "flaky")
     assert "blue: passed all" in ok(house.inv("deploy"))
-    said = refused(house.inv("rollout"))
-    assert re.search(r"blue was rolled back at \d+ %: error: blue \d+ of \d+", said)
+    ended = told(house.inv("rollout", "--json"), 1)
+    assert re.search(r"blue was rolled back at \d+ %: error: blue \d+ of \d+", ended["reason"])
+    assert ended["splits"][0] == "blue 10 %, green 90 %"
+    assert ended["evidence"]["error"]["new"][0] > 0
     assert split(project) == {"green": 100}
     assert "error: blue" in status(house)["rolled_back"]
     past = told(house.inv("history", "--json"))["models"]
     [version] = [each for each in past if each["model"] == "flight-delays:2"]
     assert "rolled back" in next(iter(version["rollouts"].values()))
-    [page] = (house.root / "outputs/rollouts").glob("flight-delays-blue-*.html")
+    page = house.root / ended["report"]
     assert "KeyError" in page.read_text(), "the log is kept"
     assert "424: " in page.read_text()
     assert "KeyError" in ok(house.inv("logs", "--slot", "blue", "--lines", "2000"))

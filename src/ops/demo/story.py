@@ -30,6 +30,7 @@ from ops.demo.summary import Story, show, summed
 from ops.errors import OpsError, Refused, RolledBack, TestFailed, UsageError
 from ops.rollout import command as rollout
 from ops.rollout import moves
+from ops.rollout.record import Record
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
@@ -126,7 +127,7 @@ def _deploy(project: Project, model: Model, code: Path | None = None) -> release
 
 def _roll_out(project: Project, splits: Splits) -> None:
     plan = replace(project.rollout_plan(), bake_seconds=_BAKE_SECONDS)
-    rollout.go(project, plan, pairs_per_second=_PAIRS_PER_SECOND, further=splits)
+    rollout.go(project, plan, Record(), pairs_per_second=_PAIRS_PER_SECOND, further=splits)
 
 
 @contextmanager

@@ -16,11 +16,11 @@ of at most alpha, however often one looks. Wealth is rounded down wherever it is
 Speed. What is unknown is how bad green is. Bets on all of `HARMFUL` run side by side, green's rate at fractions of the
 way, in logarithms, from the boundary to always failing, so that one ladder fits every blue; each bet multiplies within
 itself, so what is lost to the best of them is at most its share at the start, and a failure makes all of them rise.
-They were weighted by simulation for the least time to a wealth of 100 (bench/parts/detection.py), not for the best growth:
-what matters is to be there soon, and the few failures that are needed leave no time to learn. Blue's rate is learned
-from earlier blocks and from `history`, which moves the bets and never the evidence, so it cannot do wrong, only help.
-A block that is large beside what is known about blue is met by bets spread over what blue may be: the order inside a
-block is not known and nothing needs it, since bets stay put within a block.
+They were weighted by simulation (bench/parts/detection.py) for the least time to a wealth of 100, not for the best
+growth: what matters is to be there soon, and the few failures that are needed leave no time to learn. Blue's rate is
+learned from earlier blocks and from `history`, which moves the bets and never the evidence, so it cannot do wrong, only
+help. A block that is large beside what is known about blue is met by bets spread over what blue may be: the order
+inside a block is not known and nothing needs it, since bets stay put within a block.
 
 A part of the wealth is kept back and fed to the bets bit by bit. Without it a green that turns bad after 100,000 good
 requests would have to win back what the bets had lost until then.

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import actions, console, deployments, endpoints, page, traffic, wait, workspace
-from ops.errors import UsageError
+from ops.errors import OpsError, UsageError
 from ops.evidence import Counts, Times
 from ops.rollout import history, ledger, machine, moves, observers, report
 from ops.rollout.ledger import Ledger
@@ -52,20 +52,25 @@ def run(
     plan = project.rollout_plan(on_fail=on_fail, last=last, mirror=copies)
     if dry_run:
         return _show_plan(project, plan)
-    ended = go(project, plan, force=force)
-    return {"new": ended.new, "old": ended.old, "share": ended.share}
+    record = Record()
+    try:
+        ended = go(project, plan, record, force=force)
+    except OpsError as fault:
+        fault.facts |= record.facts()
+        raise
+    return {"new": ended.new, "old": ended.old, "share": ended.share, **record.facts()}
 
 
 def go(
     project: Project,
     plan: Plan,
+    record: Record,
     *,
     force: bool = False,
     pairs_per_second: float | None = None,
     further: machine.Observer | None = None,
 ) -> Position:
     """Run the state machine with probes of the live rows, and write the report however it ends."""
-    record = Record()
     observer, screen = observers.on_console(record, further)
     there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
     models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
@@ -192,7 +197,8 @@ def _keep(project: Project, plan: Plan, record: Record, now: Position, models_of
         about["log"] = deployments.last_words(project.client, project.endpoint, now.new, lines=_LOG_LINES)
     with _hiding_nothing():
         made = report.write(project.root / page.ROLLOUTS, plan.endpoint, now, record, about)
-        console.say(f"report: {made.relative_to(project.root)}")
+        record.report = str(made.relative_to(project.root))
+        console.say(f"report: {record.report}")
     with _hiding_nothing():
         _publish(record, model, seconds)
     moves.remember(project.client, model, f"{now.new}, {seconds:g} s: {record.outcome}", console.say)

@@ -26,6 +26,7 @@ class Record:
         self.faults: list[str] = []
         self.outcome = ""
         self.seconds_taken = 0.0
+        self.report = ""  # its path in the project, once it is written
 
     @property
     def word(self) -> str:
@@ -68,6 +69,17 @@ class Record:
         """Keep the outcome."""
         self.outcome = outcome
         self.seconds_taken = kept.seconds()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what --json says of it: the splits in their order, the last evidence, the report; {} if none was."""
+        if self.now is None or not self.steps:
+            return {}
+        return {
+            "seconds": round(self.seconds_taken, 1),
+            "splits": [step["split"] for step in self.steps],
+            "evidence": self.points[-1]["metrics"] if self.points else {},
+            "report": self.report,
+        }
 
     def milliseconds(self, side: str) -> dict[str, float | None]:
         """Return median and 99th percentile of the answers of "old" or "new"; None without any."""
