@@ -9,6 +9,7 @@ to look, and to retrain.
 from __future__ import annotations
 
 import math
+import struct
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from ops.errors import UsageError
 
 LOOK, RETRAIN = 0.1, 0.25
 _LEAST = 1e-4  # share that an empty bin counts as, so that the logarithm exists
+_OTHERS = object()  # the bin of the categories beyond those of the signature, whatever they are called
 
 
 def index(trained: Mapping[Any, float], live: Mapping[Any, float]) -> float:
@@ -50,11 +52,24 @@ def _distributions(column: Mapping[str, Any], cells: Sequence[Any]) -> tuple[dic
     missing = float(column.get("missing_share", 0.0))
     if "categories" in column:
         shares = column["categories"]
-        trained = {**shares, "others": max(1.0 - missing - sum(shares.values()), 0.0), None: missing}
-        live = [None if cell in (None, "") else cell if cell in shares else "others" for cell in cells]
+        trained = {**shares, _OTHERS: max(1.0 - missing - sum(shares.values()), 0.0), None: missing}
+        live = [None if cell in (None, "") else cell if cell in shares else _OTHERS for cell in cells]
     else:
         edges = column["edges"]
         trained = {None: missing, **dict(enumerate(column["shares"]))}
-        live = [None if cell is None else bisect_right(edges, float(cell)) for cell in cells]
+        numbers = [None if cell is None else _single(float(cell)) for cell in cells]
+        live = [None if number is None else bisect_right(edges, number) for number in numbers]
     counts = Counter(live)
     return trained, {each: count / len(cells) for each, count in counts.items()}
+
+
+def _single(number: float) -> float | None:
+    """Return a number as training saw it, in single precision, and None for what is infinite there: missing.
+
+    An edge of a bin is such a number. 0.1 itself would lie below the edge that was made of it.
+    """
+    try:
+        seen: float = struct.unpack("f", struct.pack("f", number))[0]
+    except OverflowError:
+        return None
+    return seen if math.isfinite(seen) else None

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import signature
 from ops import drift
 from ops.errors import UsageError
 
 
 def column(values: list[float | None]) -> dict[str, Any]:
     """Describe a numeric column as training does."""
-    present = sorted(value for value in values if value is not None)
-    edges = sorted({present[len(present) * tenth // 10] for tenth in range(1, 10)})
-    counts = [0] * (len(edges) + 1)
-    for value in present:
-        counts[bisect_right(edges, value)] += 1
-    shares = [count / len(values) for count in counts]
-    return {"name": "x", "missing_share": 1 - len(present) / len(values), "edges": edges, "shares": shares}
+    present = [value for value in values if value is not None]
+    singles = np.asarray(present, np.float32).astype(np.float64)
+    found = signature._histogram(singles, len(values))
+    return {"name": "x", "missing_share": 1 - len(present) / len(values), **found}
 
 
 SIGNATURE_OF_TEXT = {"columns": [{"name": "x", "missing_share": 0.1, "categories": {"a": 0.6, "b": 0.2}}]}
@@ -33,14 +31,31 @@ def of_text(values: list[str | None]) -> float:
 
 
 @given(
-    st.lists(st.one_of(st.none(), st.floats(-5, 5)), min_size=20, max_size=200).filter(
-        lambda v: any(x is not None for x in v)
-    )
+    st.lists(
+        st.one_of(st.none(), st.floats(-5, 5), st.integers(-50, 50).map(lambda tenths: tenths / 10)),
+        min_size=20,
+        max_size=200,
+    ).filter(lambda v: any(x is not None for x in v))
 )
 def test_the_training_rows_themselves_have_not_moved(values: list[float | None]) -> None:
     """Ties, missing cells and columns of one value included."""
     found = drift.by_column({"columns": [column(values)]}, ["x"], [[value] for value in values])
     assert found["x"] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_number_that_training_took_for_missing_is_missing() -> None:
+    """In single precision it is infinite."""
+    many: list[float | None] = [1.0, 2.0, 3.0] * 10
+    described = {"columns": [column(many)]}
+    huge = drift.by_column(described, ["x"], [[each] for each in [*many, 1e300]])
+    assert huge == drift.by_column(described, ["x"], [[each] for each in [*many, None]])
+
+
+def test_a_category_may_be_called_others() -> None:
+    """It is not the bin of those that the signature does not name."""
+    described = {"columns": [{"name": "x", "missing_share": 0.0, "categories": {"card": 0.7, "others": 0.3}}]}
+    found = drift.by_column(described, ["x"], [["card"]] * 70 + [["others"]] * 30)
+    assert found["x"] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_shift_is_seen_and_a_larger_one_more() -> None:
