@@ -36,8 +36,11 @@ class Rows:
     fingerprint: str
 
 
-def read_folder(folder: Path) -> Rows:
-    """Read every .csv and .csv.gz of a folder (not of folders below it), in order of name, as one frame."""
+def read_folder(folder: Path, texts: Iterable[str] = ()) -> Rows:
+    """Read every .csv and .csv.gz of a folder (not of folders below it), in order of name, as one frame.
+
+    The columns named in `texts` are read as they are written: in another folder their cells may all look like numbers.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     paths = sorted(
@@ -47,17 +50,18 @@ def read_folder(folder: Path) -> Rows:
     )
     if not paths:
         raise DataError(f"{folder}: holds no .csv or .csv.gz file")
+    types = dict.fromkeys(texts, "str")
     digest = hashlib.sha256()
     frames = {}
     for path in paths:
         # One text at a time: all of them would take as much memory again as the rows.
         text = _text(path)
         digest.update(text)
-        frames[path.name] = _parse(path.name, text)
+        frames[path.name] = _parse(path.name, text, types)
     _same_columns(frames)
     kinds, unequal = _kinds(frames)
     if unequal:
-        frames = {path.name: _parse(path.name, _text(path), dict.fromkeys(unequal, "str")) for path in paths}
+        frames = {path.name: _parse(path.name, _text(path), types | dict.fromkeys(unequal, "str")) for path in paths}
     order = list(next(iter(frames.values())).columns)
     frame = pd.concat([part[order] for part in frames.values()], ignore_index=True)
     return Rows(frame, kinds, folder, tuple(frames), digest.hexdigest())

@@ -170,7 +170,7 @@ def _measure_split(data: Dataset, options: argparse.Namespace) -> tuple[dict[str
 
 
 def _later(data: Dataset, options: argparse.Namespace) -> Later:
-    rows = read_folder(options.holdout)
+    rows = read_folder(options.holdout, [column.name for column in data.columns if column.type == "text"])
     features, target = matching(rows, data, options.target, options.positive)
     return Later(rows.fingerprint, features, target)
 

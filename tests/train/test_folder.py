@@ -36,6 +36,13 @@ def test_other_files_and_hidden_ones_are_left_alone(tmp_path: Path) -> None:
     assert read_folder(tmp_path).files == ("a.csv",)
 
 
+def test_a_column_of_texts_stays_as_it_is_written(tmp_path: Path) -> None:
+    """Known as text from another folder, its digits are not taken for numbers."""
+    rows = read_folder(write(tmp_path, a="x,y\n007,1\n,2\n12,3\n"), ["x", "absent"])
+    assert rows.frame["x"].fillna("").tolist() == ["007", "", "12"]
+    assert rows.kinds == {"x": "text", "y": "number"}
+
+
 def test_the_fingerprint_is_of_the_rows_not_of_the_packing(tmp_path: Path) -> None:
     """The same text gzipped has the same fingerprint, another text another."""
     (tmp_path / "plain").mkdir()

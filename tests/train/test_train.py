@@ -160,8 +160,8 @@ def test_the_rows_as_they_were_read_are_let_go_of_before_the_fits(
     alive: list[bool] = []
     build = model.build
 
-    def noted(folder: Path) -> Any:
-        rows = read_folder(folder)
+    def noted(*given: Any) -> Any:
+        rows = read_folder(*given)
         read_once.append(weakref.ref(rows.frame))
         return rows
 
