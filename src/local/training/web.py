@@ -32,7 +32,7 @@ def fetch(
     Redirects are followed, to http and https alone, and the machine's proxies are used. No credentials are sent.
 
     Raises:
-        LocalError: it is not there, is bigger than `most_bytes` or takes longer than `most_seconds`.
+        LocalError: it is not there, breaks off, is bigger than `most_bytes` or takes longer than `most_seconds`.
     """
     shown = address.partition("?")[0]
     deadline = time.monotonic() + most_seconds
@@ -45,6 +45,9 @@ def fetch(
                     raise LocalError(f"{shown} is bigger than {most_bytes >> 20} MiB: register it as data instead")
                 if time.monotonic() > deadline:
                     raise LocalError(f"{shown} did not arrive in {most_seconds:g} s")
+            # What is still to come of the length that the server has said; read1 says nothing of it.
+            if answer.length and not stopped():
+                raise LocalError(f"{shown} broke off {answer.length} bytes before its end")
     except (OSError, HTTPException, ValueError) as error:
         raise LocalError(f"{shown} cannot be read: {error}") from error
 

@@ -17,12 +17,42 @@ values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
 
 
 @settings(max_examples=40, deadline=None)
-@given(value=values, quote=st.sampled_from(["", '"', "'"]))
-def test_a_value_arrives_as_it_is(value: str, quote: str) -> None:
-    """Through a real shell, unquoted or in either quote, the program gets the very value."""
-    line = fill(f"{PRINT} {quote}${{{{inputs.x}}}}{quote}", {"x": value}, {})
+@given(
+    value=values,
+    quote=st.sampled_from(["", '"', "'"]),
+    before=st.sampled_from(
+        ["", '# it\'s the "data"\n', "true \\' it\\\"s # isn't it\n", "true $# a#'b' \"$(true '\"')\" ${#x}\n"]
+    ),
+)
+def test_a_value_arrives_as_it_is(value: str, quote: str, before: str) -> None:
+    """Through a real shell, unquoted or in either quote, after comments and quotes, the program gets the very value."""
+    line = fill(f"{before}{PRINT} {quote}${{{{inputs.x}}}}{quote}", {"x": value}, {})
     done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, check=True)
     assert done.stdout.decode() == value
+
+
+@given(value=values.filter(lambda text: "\n" not in text), quote=st.sampled_from(["", '"', "'"]))
+@settings(max_examples=20, deadline=None)
+def test_a_value_arrives_in_a_command_of_the_command(value: str, quote: str) -> None:
+    """In $( ), which may stand in quotes of its own."""
+    line = fill(f'printf %s "$({PRINT} {quote}${{{{inputs.x}}}}{quote})"', {"x": value}, {})
+    done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, check=True)
+    assert done.stdout.decode() == value
+
+
+@given(value=values)
+@settings(max_examples=20, deadline=None)
+def test_a_value_in_a_comment_stays_there(value: str) -> None:
+    """Its line breaks too, of any kind."""
+    line = fill("# it's of ${{inputs.x}}\nprintf done", {"x": value}, {})
+    assert subprocess.run(["/bin/bash", "-c", line], capture_output=True, check=True).stdout == b"done"
+
+
+@pytest.mark.parametrize("line", ["echo `cat ${{inputs.x}}`", 'echo "`cat ${{inputs.x}}`"', "echo \\${{inputs.x}}"])
+def test_where_no_escape_is_sure_the_command_is_refused(line: str) -> None:
+    """It says what to write instead."""
+    with pytest.raises(Invalid, match="in backticks, or after a backslash"):
+        fill(line, {"x": "1"}, {})
 
 
 def test_outputs_and_spaces_in_the_braces() -> None:

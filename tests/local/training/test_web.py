@@ -39,6 +39,11 @@ class Pages(BaseHTTPRequestHandler):
             self.end_headers()
         elif self.path.startswith("/data/iris.csv"):
             self._send(b"a,b\n1,2\n")
+        elif self.path == "/broken":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"a,b\n1,2\n")
         elif self.path == "/slow":
             self.send_response(200)
             self.end_headers()
@@ -90,6 +95,12 @@ def test_what_is_not_there_fails_the_job(ml_client: Any, submit: Any, ended: Any
     job = ended(submit("true", inputs={"gone": Input(type="uri_file", path=f"{site}/gone")}))
     assert job.status == "Failed"
     assert f"{site}/gone cannot be read: HTTP Error 404" in details(ml_client, job).error.error.message
+
+
+def test_a_stump_is_not_taken_for_the_file(tmp_path: Path, site: str) -> None:
+    """The server said how long it is, and closed before that."""
+    with pytest.raises(LocalError, match=f"{site}/broken broke off 992 bytes before its end"):
+        web.fetch(f"{site}/broken", tmp_path / "f", lambda: False)
 
 
 def test_a_folder_of_the_web_is_refused(submit: Any, site: str) -> None:
