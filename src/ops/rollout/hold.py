@@ -41,8 +41,9 @@ class Hold:
         """
         lease.check(lease.read((found.tags or {}).get(lineage.LEASE)), self._lease, force=force)
         for left in reversed(range(_FORCED_TRIES if force else 1)):
-            split = traffic.tag(self._client, self._endpoint, self._with_lease(tags), deadline_seconds=self._deadline)
+            # From here on: interrupted in the midst of the write, the lease may be there.
             self._held = True
+            split = traffic.tag(self._client, self._endpoint, self._with_lease(tags), deadline_seconds=self._deadline)
             try:
                 self.check()
                 self._splits = (split,)

@@ -63,12 +63,12 @@ class Live:
         minute, not twice there.
         """
         seen = self._seen[slot] = self._seen.get(slot, _NONE) + minute
-        ours = self._sent.until(slot, self._next + _SLACK_SECONDS)
+        ours_good, ours_bad = self._sent.until(slot, self._next + _SLACK_SECONDS)
         # These were in no minute that is read.
-        before = self._sent.until(slot, self._first - _SLACK_SECONDS)
+        early_good, early_bad = self._sent.until(slot, self._first - _SLACK_SECONDS)
         given = self._given.get(slot, _NONE)
-        bad = max(seen.bad - (ours.bad - before.bad) - given.bad, 0)
-        good = max((seen.n - seen.bad) - ((ours.n - ours.bad) - (before.n - before.bad)) - (given.n - given.bad), 0)
+        bad = max(seen.bad - (ours_bad - early_bad) - given.bad, 0)
+        good = max((seen.n - seen.bad) - (ours_good - early_good) - (given.n - given.bad), 0)
         fresh = Counts(good + bad, bad)
         self._given[slot] = given + fresh
         return fresh

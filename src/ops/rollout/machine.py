@@ -70,7 +70,7 @@ class Rollout:
             client, plan.endpoint, lease_seconds=plan.lease_seconds, deadline_seconds=plan.deadline_seconds
         )
         self._kept = Ledger.start("", plan.policy)
-        self._told = False
+        self._begun = self._told = False
 
     def go(self, preflight: Callable[[str], object], *, force: bool = False) -> Position:
         """Take the new deployment from its present share to `plan.last`, and return where it ended.
@@ -93,8 +93,9 @@ class Rollout:
             self._kept = Ledger.start(now.identity, self._plan.policy, self._history(now))
         # Whoever forces it has seen the mark: to go on later needs no force again.
         lifted = {lineage.ROLLED_BACK: ""} if force and was_rolled_back(endpoint, now.identity) else {}
-        self._hold.take(endpoint, lifted, force=force)
         try:
+            self._hold.take(endpoint, lifted, force=force)
+            self._begun = True
             self._observer.begin(now, self._kept)
             if now.share == 0:
                 preflight(now.new)
@@ -103,7 +104,7 @@ class Rollout:
                 self._step(now, step)
             return self._finish(now)
         except BaseException as fault:
-            if not self._told:
+            if self._begun and not self._told:
                 self._end(now, _how(fault))
             raise
         finally:

@@ -23,14 +23,21 @@ _STAYS_SECONDS = 1.0
 def shift(
     client: MLClient, name: str, slot: str, percent: int, mirror: int | None, *, deadline_seconds: float, say: Say
 ) -> traffic.Split:
-    """Give `slot` so much of the traffic and the other colour the rest; or let `slot` mirror `mirror` %."""
+    """Give `slot` so much of the traffic and the other colour the rest; or let `slot` mirror `mirror` %.
+
+    A mirror leaves the live traffic as it is. Refused for a deployment that has some of it.
+    """
     rest = deployments.other(slot)
-    live, copies = ({rest: 100}, {slot: mirror}) if mirror is not None else ({slot: percent, rest: 100 - percent}, {})
+    live: Mapping[str, int] = {slot: percent, rest: 100 - percent}
+    if mirror is not None:
+        live = traffic.of(endpoints.get(client, name)).live or {rest: 100}
+        if live.get(slot):
+            raise Refused(f"{slot} has {live[slot]} % of the live traffic: only a deployment without any can mirror it")
     split = traffic.write(
         client,
         name,
         live,
-        copies,
+        {} if mirror is None else {slot: mirror},
         stays_seconds=_STAYS_SECONDS,
         deadline_seconds=deadline_seconds,
         ready=lambda shares: deployments.check_ready(client, name, shares),

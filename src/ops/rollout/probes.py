@@ -91,14 +91,17 @@ def is_bad(status: int) -> bool:
 
 @dataclass
 class Sent:
-    """Our own requests: when each was answered (epoch seconds), by which deployment, and whether it failed."""
+    """Our own requests: when each was answered (epoch seconds), by which deployment, and whether it failed.
 
-    answers: list[tuple[float, str, bool]] = field(default_factory=list)
+    Of one whose answer was lost (None) nobody knows whether the service counts it as good, as bad, or not at all.
+    """
 
-    def until(self, slot: str, moment: float) -> Counts:
-        """Return how many there were up to a moment, and how many failed."""
+    answers: list[tuple[float, str, bool | None]] = field(default_factory=list)
+
+    def until(self, slot: str, moment: float) -> tuple[int, int]:
+        """Return how many good and how many bad ones there were up to a moment; one that was lost is among both."""
         mine = [bad for at, name, bad in self.answers if name == slot and at <= moment]
-        return Counts(len(mine), sum(mine))
+        return sum(bad is not True for bad in mine), sum(bad is not False for bad in mine)
 
 
 class Prober:
@@ -164,6 +167,7 @@ class Prober:
                 began = time.monotonic()
                 reply = self._post(slot, body)
         except requests.RequestException as fault:
+            self.sent.answers.append((time.time(), slot, None))
             return Answer(f"no answer: {type(fault).__name__}", time.monotonic() - began)
         if reply.status_code in _NO_ENTRY:
             raise OpsError(f"{self._address.uri} answers {reply.status_code} to its own key: {reply.text[:200]}")

@@ -94,6 +94,16 @@ def test_our_own_probes_are_never_evidence_twice(answers: list[tuple[int, str, b
     assert list(live.blocks(NOW, START + 4 * MINUTE)) == []
 
 
+@pytest.mark.parametrize("status", [200, 504, 429])
+def test_a_probe_whose_answer_was_lost_is_not_evidence_twice(status: int) -> None:
+    """However the service counts it: the pair that lost it has judged it."""
+    service, sent = Service(), Sent()
+    live = Live(service, sent, lag_seconds=0, since=START - LEAD)
+    sent.answers.append((START + 10, "green", None))
+    service.minutes[START] = {("green", status): 1}
+    assert list(live.blocks(NOW, START + MINUTE)) == []
+
+
 @given(ANSWERS)
 def test_what_others_sent_is_all_counted_in_the_end(answers: list[tuple[int, str, bool]]) -> None:
     """The probes taken off, every live request is given once; but for as many as probes of a clock's difference."""

@@ -227,6 +227,22 @@ def test_row_22_a_rollback_gives_way_to_another_operator() -> None:
     assert lineage.ROLLED_BACK not in client.endpoint.tags
 
 
+def test_interrupted_while_it_takes_the_endpoint_it_lets_go_of_it() -> None:
+    """The write has arrived and its end is not awaited: the lease would keep others out until it has run out."""
+    client: Any = Workspace()
+    pressed = [KeyboardInterrupt()]
+
+    def result(timeout: float) -> None:
+        if pressed:
+            raise pressed.pop()
+
+    client.result = result
+    with pytest.raises(KeyboardInterrupt):
+        roll(client)
+    assert client.puts[0].tags[lineage.LEASE]
+    assert client.endpoint.tags[lineage.LEASE] == ""
+
+
 def test_row_22_time_that_a_write_takes_is_not_time_that_was_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Azure it takes longer than the bake time: the step bakes for so many seconds of probes all the same."""
     clock, watched = [1000.0], []

@@ -39,6 +39,29 @@ class Workspace(Client):
         raise AssertionError(f"{given.name} was written")
 
 
+def mirror(traffic: dict[str, int], slot: str, client_of: type[Client] = Client) -> Resource:
+    """Let `slot` mirror 20 %, and return the endpoint afterwards."""
+    client: Any = client_of(Resource(traffic=traffic), Resource(name="blue"), Resource(name="green"))
+    moves.shift(client, "flights", slot, 20, 20, deadline_seconds=2, say=lambda line: None)
+    endpoint: Resource = client.endpoint
+    return endpoint
+
+
+@pytest.mark.parametrize("live", ["blue", "green"])
+def test_row_23_a_mirror_leaves_the_live_traffic_where_it_is(live: str) -> None:
+    """Whichever colour has it."""
+    idle = {"blue": "green", "green": "blue"}[live]
+    found = mirror({live: 100}, idle)
+    assert (found.traffic, found.mirror_traffic) == ({live: 100}, {idle: 20})
+
+
+@pytest.mark.parametrize("traffic", [{"green": 100}, {"blue": 90, "green": 10}])
+def test_row_23_what_has_live_traffic_does_not_mirror_it(traffic: dict[str, int]) -> None:
+    """It would have to lose it first, and nobody has said to whom."""
+    with pytest.raises(Refused, match=r"green has \d+ % of the live traffic: only a deployment without any can mirror"):
+        mirror(traffic, "green", Workspace)
+
+
 def cleanup(traffic: dict[str, int], *slots: str, tags: dict[str, str] | None = None) -> str | None:
     """Clean up an endpoint with these tags, whose deployments were made in the order of `slots`."""
     deployments = [Resource(name=slot, tags={lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(slots)]
