@@ -41,36 +41,41 @@ def show(project: Project) -> dict[str, Any]:
 
 def case(client: MLClient, plan: training.Plan, model: str, endpoint: str) -> Case:
     """Gather what the approval is about; the dev job is the newest completed one of this very code."""
-    job = training.gate(client, plan)
+    fingerprint = plan.fingerprint()
+    job = training.gate(client, plan, fingerprint)
     dev = models.tags_from(jobs.read_json(client, str(job.name), models.OUTPUT, "metrics.json"))
     slot, live = champion.live(client, model, endpoint)
     live_tags = (live.tags or {}) if live else {}
+    served = f"{live.name}:{live.version}" if live else "a model that is not of this workspace"
     facts = {
         "commit": described(plan.root),
-        "code fingerprint": plan.fingerprint(),
+        "code fingerprint": fingerprint,
         "dev job": job.name,
         "dev data": span(dev),
         "production data": files(plan.root, plan.data[training.PROD]),
-        "live model": f"{live.name}:{live.version} on {slot}" if live else None,
+        "live model": f"{served} on {slot}" if slot else None,
         "its data": span(live_tags) if live else None,
         "its commit": live_tags.get(lineage.GIT),
         "dev job's page": job.studio_url,
     }
-    return Case(facts, *compared(dev, live_tags))
+    return Case(facts, *compared(dev, live_tags if slot else None))
 
 
-def compared(dev: Mapping[str, str], live: Mapping[str, str]) -> tuple[list[dict[str, object]], str]:
-    """Return the metrics of both models, a row each, and what may be read from them. Pure.
+def compared(dev: Mapping[str, str], live: Mapping[str, str] | None) -> tuple[list[dict[str, object]], str]:
+    """Return the metrics of both models, a row each, and what may be read from them; None where none is live. Pure.
 
     >>> compared({"metric.auc": "0.7", "holdout": "a"}, {"metric.auc": "0.68", "holdout": "a"})[0]
     [{'metric': 'auc', 'dev': 0.7, 'live': 0.68, 'better': 'dev'}]
     """
     names = [key for key in sorted(dev) if key.startswith(lineage.METRIC) and ".split." not in key]
-    if not live:
-        return [{"metric": key.removeprefix(lineage.METRIC), "dev": float(dev[key])} for key in names], NOTHING_LIVE
+    alone: list[dict[str, object]] = [
+        {"metric": key.removeprefix(lineage.METRIC), "dev": float(dev[key])} for key in names
+    ]
+    if live is None:
+        return alone, NOTHING_LIVE
     rows = [_row(key.removeprefix(lineage.METRIC), float(dev[key]), float(live[key])) for key in names if key in live]
-    same = dev.get(lineage.HOLDOUT) == live.get(lineage.HOLDOUT)
-    return rows, ON_LIVE_ROWS if same else ON_OTHER_ROWS
+    same = lineage.HOLDOUT in dev and dev[lineage.HOLDOUT] == live.get(lineage.HOLDOUT)
+    return rows or alone, ON_LIVE_ROWS if rows and same else ON_OTHER_ROWS
 
 
 def _row(name: str, dev: float, live: float) -> dict[str, object]:

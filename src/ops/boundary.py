@@ -21,7 +21,10 @@ from ops import actions, console
 from ops.errors import OpsError
 
 Task = TypeVar("Task", bound=Callable[..., Any])
-_UNREACHABLE = frozenset({"ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectTimeout"})
+# Of azure-core and of requests, with all that is a kind of them.
+_UNREACHABLE = frozenset(
+    {"ServiceRequestError", "ServiceResponseError", "IncompleteReadError", "ConnectionError", "Timeout", "RetryError"}
+)
 DONE, WRONG_USAGE = "done", 2
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 READER_LEFT = 141  # and one that wrote to a pipe which nobody reads any more
@@ -108,9 +111,10 @@ def _foreign(fault: BaseException) -> str:
     kind = type(fault)
     if kind.__module__.startswith(("azure.", "marshmallow", "requests", "urllib3", "msrest")):
         said = _gist(str(getattr(fault, "message", "") or fault))
-        if kind.__name__ in _UNREACHABLE:
+        kinds = {each.__name__ for each in kind.__mro__}
+        if kinds & _UNREACHABLE:
             return f"the workspace cannot be reached: {said}; inv doctor, or your network, says more"
-        if kind.__name__ == "ClientAuthenticationError":
+        if "ClientAuthenticationError" in kinds:
             return f"this sign-in was not taken: {said}; az login, or inv doctor, mends it"
         return f"the workspace answered: {said or kind.__name__}"
     if isinstance(fault, OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ops import deployments, endpoints, models, traffic
+from ops.errors import NotFound
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -12,13 +13,19 @@ if TYPE_CHECKING:
 
 
 def champion(client: MLClient, model: str, endpoint: str) -> Model | None:
-    """Return the model that has most of the traffic, or the newest version when none has any."""
-    _, serving = live(client, model, endpoint)
-    return serving or models.latest(client, model)
+    """Return the model that has most of the traffic, or the newest version when none has any.
+
+    None when there is neither, and when the live one is not of this workspace: nothing is known of it.
+    """
+    slot, serving = live(client, model, endpoint)
+    return serving if slot else models.latest(client, model)
 
 
 def live(client: MLClient, model: str, endpoint: str) -> tuple[str | None, Model | None]:
-    """Return the slot with the most traffic and the registered model that it serves; None for what is not there."""
+    """Return the slot with the most traffic and the registered model that it serves; None for what is not there.
+
+    A deployment may serve none, or one of a registry.
+    """
     there = endpoints.find(client, endpoint)
     shares = traffic.of(there).live if there else {}
     if not shares:
@@ -26,4 +33,7 @@ def live(client: MLClient, model: str, endpoint: str) -> tuple[str | None, Model
     slot = max(shares, key=lambda name: shares[name])
     served = deployments.model_of(deployments.listed(client, endpoint)[slot])
     name, _, version = served.rpartition(":")
-    return slot, models.get(client, name or model, version)
+    try:
+        return slot, models.get(client, name or model, version)
+    except NotFound:
+        return slot, None

@@ -125,15 +125,13 @@ def in_place() -> Iterator[Callable[[RenderableType], None]]:
 
 
 def _text(value: object) -> str:
-    from rich.markup import escape
-
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return escape("  ".join(f"{key} {_text(item)}" for key, item in value.items()))
-    return escape(str(value))
+        return "  ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return str(value)
 
 
 def bar(share: int, width: int = 20) -> str:

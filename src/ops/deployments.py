@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import lineage, sdk_noise, wait
+from ops import lineage, wait
 from ops.errors import DeploymentFailed, NotFound, OpsError, Timeout, UsageError
 from ops.provisioning import FAILED, SERVING, SUCCEEDED, state
 
@@ -138,12 +138,11 @@ def create(
         deployment.code_configuration.code = str(release.code.resolve())
     deployment.tags = {**(deployment.tags or {}), **release.tags, lineage.DEPLOYED: _moment(there.values())}
     try:
-        with sdk_noise.quiet_upload():
-            poller = wait.retrying(
-                lambda: client.online_deployments.begin_create_or_update(deployment),
-                what=f"deployment {slot}",
-                deadline_seconds=deadline_seconds,
-            )
+        poller = wait.retrying(
+            lambda: client.online_deployments.begin_create_or_update(deployment),
+            what=f"deployment {slot}",
+            deadline_seconds=deadline_seconds,
+        )
         if now is None:
             _follow(poller, slot, deadline_seconds, _PROGRESS_SECONDS, say)
         else:

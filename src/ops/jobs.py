@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import job_logs, lineage, sdk_noise, wait
+from ops import job_logs, lineage, wait
 from ops.errors import JobFailed, NotFound, Timeout
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def submit(client: MLClient, submission: Submission) -> Job:
     overrides |= {f"inputs.{name}": value for name, value in submission.inputs.items()}
     job = load_job(submission.file, params_override=[{key: value} for key, value in overrides.items()])
     job.tags = {**(job.tags or {}), lineage.STAGE: submission.stage, **submission.tags}
-    with sdk_noise.quiet_upload():
-        return client.jobs.create_or_update(job)
+    return client.jobs.create_or_update(job)
 
 
 def status(job: Job) -> str:
@@ -171,8 +171,15 @@ def read_json(client: MLClient, name: str, output: str, file: str) -> dict[str, 
 
 
 def read_lines(client: MLClient, name: str, output: str, file: str) -> list[str]:
-    """Return the lines of a compressed text `file` of a finished job's `output`; NotFound when it is not there."""
-    return gzip.decompress(_read(client, name, output, file)).decode().splitlines()
+    """Return the lines of a compressed text `file` of a finished job's `output`.
+
+    NotFound when it is not there, ValueError when it is no such file.
+    """
+    content = _read(client, name, output, file)
+    try:
+        return gzip.decompress(content).decode().splitlines()
+    except (OSError, EOFError, zlib.error) as fault:
+        raise ValueError(f"job {name}: {file} of its output {output} cannot be read: {fault}") from fault
 
 
 def read_files(client: MLClient, name: str, output: str) -> dict[str, bytes]:

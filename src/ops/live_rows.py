@@ -34,10 +34,10 @@ def columns_of(sample: Path) -> dict[str, type]:
             else given
         )
         first = dict(rows[0])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as fault:
+        for row in rows:
+            first.update({name: value for name, value in row.items() if first.get(name) is None})
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as fault:
         raise UsageError(f'{sample}: not a sample request ({{"input_data": ...}}): {fault}') from None
-    for row in rows:
-        first.update({name: value for name, value in row.items() if first.get(name) is None})
     unknown = [name for name, value in first.items() if value is None]
     if unknown:
         raise UsageError(f"{sample}: {', '.join(unknown)} is null in every row: one of them must show what it holds")

@@ -130,9 +130,10 @@ class Project:
     def train_prod(self, *, approved: bool, force: bool) -> Job:
         """Train on the production data and register the model, if a dev success and a person allow it (rows 6 to 9)."""
         plan, ungated = self.plan, False
+        vouched = plan.fingerprint()
         try:
-            vouching = training.gate(self.client, plan)
-            say(f"dev job {vouching.name} vouches for this code ({plan.fingerprint()})")
+            vouching = training.gate(self.client, plan, vouched)
+            say(f"dev job {vouching.name} vouches for this code ({vouched})")
         except Refused:
             if not force:
                 raise
@@ -141,7 +142,7 @@ class Project:
             raise Refused("not approved: nothing was submitted; answer yes, or give --yes")
         if ungated:
             warning("forced", f"{plan.data['prod']} is trained on although no dev job of this code has completed")
-        job = training.train(self.client, plan, training.PROD, say, forced=ungated)
+        job = training.train(self.client, plan, training.PROD, say, vouched=vouched, forced=ungated)
         model = self.register(str(job.name), force=force)
         outputs({"model_name": model.name, "model_version": model.version})
         return job

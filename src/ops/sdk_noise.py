@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import logging
 import os
 import sys
-from collections.abc import Iterator
 
 
 def silence() -> None:
@@ -18,10 +15,13 @@ def silence() -> None:
     """
     os.environ.setdefault("TQDM_DISABLE", "1")
     logging.disable(logging.WARNING)
+    from azure.ai.ml._artifacts import _blob_storage_helper, _gen2_storage_helper
     from azure.ai.ml._utils import _azureml_polling
 
-    # It prints a dot at each poll, from a thread of its own; a name in the module goes before the builtin.
-    vars(_azureml_polling)["print"] = lambda *words, **options: None
+    # A dot at each poll, from a thread of its own; a colour code after each upload. A name in the module goes before
+    # the builtin.
+    for module in (_azureml_polling, _blob_storage_helper, _gen2_storage_helper):
+        vars(module)["print"] = lambda *words, **options: None
 
 
 def without_mlflow() -> None:
@@ -31,10 +31,3 @@ def without_mlflow() -> None:
     the workspace's own, and so it does here. Jobs track in processes of their own.
     """
     sys.modules.setdefault("azureml.mlflow", None)  # type: ignore[arg-type]  # how Python spells "not to be found"
-
-
-@contextlib.contextmanager
-def quiet_upload() -> Iterator[None]:
-    """Drop the colour codes that the SDK prints on standard error after each upload."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        yield

@@ -118,8 +118,8 @@ class Rollout(_Section):
     slower: Annotated[float, Field(ge=0, le=1000)] = 0.1
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.001
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    beta: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-9, lt=0.5)] = 0.01
+    beta: Annotated[float, Field(ge=1e-9, lt=0.5)] = 0.05
     judge_disagreement: bool = False
     step_minutes: Minutes = 60
     on_fail: Literal["rollback", "pause"] = "rollback"

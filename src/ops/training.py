@@ -43,9 +43,17 @@ class Plan:
         return folder
 
 
-def train(client: MLClient, plan: Plan, stage: str, say: Say, *, forced: bool = False) -> Job:
-    """Submit the stage's job and watch it to its end; return it completed."""
-    tags = {lineage.FINGERPRINT: plan.fingerprint(), lineage.GIT: lineage.git_commit(plan.root)}
+def train(
+    client: MLClient, plan: Plan, stage: str, say: Say, *, vouched: str | None = None, forced: bool = False
+) -> Job:
+    """Submit the stage's job and watch it to its end; return it completed.
+
+    Refused when the code is no more what was `vouched` for: a person may have taken an hour to say yes.
+    """
+    fingerprint = plan.fingerprint()
+    if vouched is not None and fingerprint != vouched:
+        raise Refused(f"the code is {fingerprint} now, and {vouched} was approved: run inv train-dev, then this again")
+    tags = {lineage.FINGERPRINT: fingerprint, lineage.GIT: lineage.git_commit(plan.root)}
     if forced:
         tags[lineage.FORCED] = "trained without a dev success"
     submission = jobs.Submission(
@@ -74,13 +82,13 @@ def train(client: MLClient, plan: Plan, stage: str, say: Say, *, forced: bool = 
         raise
 
 
-def gate(client: MLClient, plan: Plan) -> Job:
-    """Return the dev job that vouches for this code; Refused when there is none (row 7)."""
+def gate(client: MLClient, plan: Plan, fingerprint: str) -> Job:
+    """Return the dev job that vouches for the code of this fingerprint; Refused when there is none (row 7)."""
     try:
-        return jobs.completed(client, DEV, plan.experiment, fingerprint=plan.fingerprint())
+        return jobs.completed(client, DEV, plan.experiment, fingerprint=fingerprint)
     except NotFound:
         raise Refused(
-            f"no dev job of this code ({plan.fingerprint()}) has completed: run inv train-dev first, "
+            f"no dev job of this code ({fingerprint}) has completed: run inv train-dev first, "
             "or inv train-prod --force, which is recorded"
         ) from None
 
@@ -168,15 +176,18 @@ def _compare(
     client: MLClient, challenger: str, champion: Model | None, metric: comparison.Metric, say: Say
 ) -> comparison.Comparison | None:
     """Compare the two jobs' forecasts of the live rows; None, with the reason said, when they cannot be compared."""
+    from azure.ai.ml.exceptions import MlException
+    from azure.core.exceptions import ResourceNotFoundError
+
     if champion is None:
-        say("no champion to compare with")
+        say("no champion of this workspace to compare with")
         return None
     other = (champion.tags or {}).get(lineage.JOB, "")
     try:
         new, old = (
             comparison.Forecast.read(jobs.read_lines(client, each, REPORT, FORECAST)) for each in (challenger, other)
         )
-    except (NotFound, ValueError) as missing:
+    except (NotFound, ValueError, ResourceNotFoundError, MlException) as missing:
         say(f"champion {champion.name}:{champion.version} cannot be compared with: {missing}")
         return None
     found = comparison.compare(new, old, metric)

@@ -43,12 +43,14 @@ class _FileToken:
 
 
 def _load_sdk() -> None:
-    """Import the SDK, and look for no garbage meanwhile: of the 250,000 objects that it makes, all are to stay.
+    """Import the SDK, silenced. Look for no garbage meanwhile: of the 250,000 objects that it makes, all are to stay.
 
     The search would take more than a quarter of the time, and go through the same objects again and again later.
     """
     gc.disable()
     try:
+        sdk_noise.silence()
+        sdk_noise.without_mlflow()
         import azure.ai.ml  # noqa: F401
     finally:
         gc.freeze()
@@ -61,8 +63,6 @@ def connect(settings: Settings) -> MLClient:
     Raises Unreachable when there is no workspace or no sign-in.
     """
     connection = start_local(settings) if settings.is_local else None
-    sdk_noise.silence()
-    sdk_noise.without_mlflow()
     _load_sdk()
     if connection is not None:
         return _local_client(connection)

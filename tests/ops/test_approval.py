@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from endpoint import Client, Resource
 
-from ops import approval
+from ops import approval, champion, models
+from ops.errors import NotFound
 
 DEV = {"metric.auc": "0.70", "metric.brier": "0.20", "metric.split.auc": "0.9", "holdout": "a", "algorithm": "logistic"}
 
@@ -31,9 +34,33 @@ def test_other_rows_are_said_to_be_others() -> None:
 
 def test_nothing_live_is_said() -> None:
     """The first approval of all has the dev model's metrics alone."""
-    rows, note = approval.compared(DEV, {})
+    rows, note = approval.compared(DEV, None)
     assert rows[0] == {"metric": "auc", "dev": 0.7}
     assert note == approval.NOTHING_LIVE
+
+
+def test_a_live_model_without_metrics_is_not_nothing() -> None:
+    """Registered by hand, or of another workspace: it is live, and cannot be compared with."""
+    for dev in (DEV, {"metric.auc": "0.7"}):
+        rows, note = approval.compared(dev, {})
+        assert rows[0] == {"metric": "auc", "dev": 0.7}
+        assert note == approval.ON_OTHER_ROWS
+
+
+@pytest.mark.parametrize("served", ["base:3", ""])
+def test_a_live_model_that_is_not_of_this_workspace(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot is known, and no other model takes the place of the champion."""
+    client: Any = Client(Resource(traffic={"blue": 100}), Resource(name="blue"))
+
+    def absent(client: Any, name: str, version: str) -> Any:
+        raise NotFound(f"model {name} has no version {version}")
+
+    monkeypatch.setattr(champion.endpoints, "find", lambda *_: client.endpoint)
+    monkeypatch.setattr(champion.deployments, "model_of", lambda _: served)
+    monkeypatch.setattr(models, "get", absent)
+    monkeypatch.setattr(models, "latest", lambda *_: "the newest")
+    assert champion.live(client, "flights", "flights") == ("blue", None)
+    assert champion.champion(client, "flights", "flights") is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from azure.core import exceptions as azure
+from azure.identity import CredentialUnavailableError
 
 from ops import boundary, console
 from ops.errors import OpsError, Paused, RolledBack, TestFailed, UsageError
@@ -43,6 +46,23 @@ def test_json_is_all_that_a_script_reads(capsys: pytest.CaptureFixture[str]) -> 
     assert (found, code) == ({"outcome": "done", "slot": "blue"}, 0)
     assert "blue: up" in err
     assert "sample" not in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (azure.ServiceRequestTimeoutError("slow"), "the workspace cannot be reached: slow"),
+        (azure.ServiceResponseTimeoutError("slow"), "the workspace cannot be reached: slow"),
+        (azure.IncompleteReadError("cut"), "the workspace cannot be reached: cut"),
+        (requests.ReadTimeout("slow"), "the workspace cannot be reached: slow"),
+        (requests.exceptions.SSLError("no trust"), "the workspace cannot be reached: no trust"),
+        (CredentialUnavailableError("nobody"), "this sign-in was not taken: nobody; az login"),
+        (azure.HttpResponseError("no quota"), "the workspace answered: no quota"),
+    ],
+)
+def test_what_did_not_answer_is_not_said_to_have_answered(fault: Exception, said: str) -> None:
+    """Every kind of fault of the network, and of the sign-in, by what it is a kind of."""
+    assert boundary.explain(fault)[1].startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,14 @@ def test_off_a_terminal_a_line_has_its_time_and_no_control_code(capsys: pytest.C
     assert "\033" not in said
 
 
+def test_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are no markup, and nothing is put before them."""
+    console.show_pairs("[status]", {"flight": "[delayed]", "row": {"[x]": "[/y]"}})
+    said = capsys.readouterr().out
+    assert "\\" not in said
+    assert all(word in said for word in ("[status]", "[delayed]", "[x] [/y]"))
+
+
 def test_forced_colours_do_not_reach_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Some runners set FORCE_COLOR; what is written to a file stays plain."""
     monkeypatch.setenv("FORCE_COLOR", "1")

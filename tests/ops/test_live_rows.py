@@ -121,7 +121,14 @@ def test_a_column_that_is_not_there_is_named(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"input_data": []}', '{"input_data": {"columns": ["a"], "data": [[1, 2]]}}']
+    "text",
+    [
+        "",
+        "[]",
+        '{"input_data": []}',
+        '{"input_data": [{"a": 1}, 5]}',
+        '{"input_data": {"columns": ["a"], "data": [[1, 2]]}}',
+    ],
 )
 def test_a_sample_that_is_none_is_refused(place: Path, text: str) -> None:
     """Wrong usage, with the file's name."""

@@ -171,7 +171,24 @@ def test_the_first_model_has_no_champion_to_beat(registry: Registry) -> None:
     registry.forecasts = {"new": NOISY}
     registry.register(champion=None)
     assert len(registry.registered) == 1
-    assert registry.said[0] == "no champion to compare with"
+    assert registry.said[0] == "no champion of this workspace to compare with"
+
+
+def test_a_champion_whose_forecast_is_damaged_is_said(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be compared with, and does not stop what comes after it."""
+    monkeypatch.undo()
+    monkeypatch.setattr(jobs, "read_files", lambda *_: {"holdout.csv.gz": b"no gzip"})
+    said: list[str] = []
+    metric: Any = None
+    assert training._compare(None, "new", CHAMPION, metric, said.append) is None  # type: ignore[arg-type]
+    assert "champion m:3 cannot be compared with: job new: holdout.csv.gz of its output report" in said[0]
+
+
+def test_row_7_code_that_was_changed_since_it_was_vouched_for_is_refused() -> None:
+    """A person may take an hour to say yes; nothing is submitted."""
+    nobody: Any = None
+    with pytest.raises(Refused, match=f"the code is {PLAN.fingerprint()} now, and another was approved"):
+        training.train(nobody, PLAN, training.PROD, print, vouched="another")
 
 
 def test_a_job_that_is_registered_already_is_not_registered_twice(registry: Registry) -> None:

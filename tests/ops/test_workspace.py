@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,8 +14,33 @@ from ops import workspace
 from ops.errors import UsageError
 from ops.settings import load
 
+SRC = Path(__file__).parents[2] / "src"
 NAMES = {"experiment": "x", "model": "flights", "endpoint": "flights"}
 VALUES = {"names": NAMES, "data": {"dev": "d", "prod": "p", "live": "l"}, "train": {"target": "t", "positive": "1"}}
+
+
+def test_nothing_looks_for_garbage_while_the_sdk_is_imported() -> None:
+    """Whichever module asks for it first: that would take a task a quarter of a second."""
+    program = """
+import builtins, gc, sys
+usual, states = builtins.__import__, set()
+def noted(name, *rest):
+    if name.startswith("azure.ai.ml"):
+        states.add(gc.isenabled())
+    return usual(name, *rest)
+builtins.__import__ = noted
+from types import SimpleNamespace
+from ops import workspace
+workspace.signin.credential = None
+try:
+    workspace.connect(SimpleNamespace(is_local=False))
+except TypeError:
+    print(states, gc.isenabled())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": str(SRC)}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "{False} True\n", done.stderr
 
 
 def test_calls_of_this_machine_pass_the_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

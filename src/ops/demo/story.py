@@ -111,7 +111,7 @@ def _train(project: Project, months: int | None) -> Model:
             for file in sorted(plan.folder(training.PROD).iterdir())[:months]:
                 shutil.copy(file, folder)
             plan = replace(plan, data={**plan.data, training.PROD: Path(folder)})
-        vouching = training.gate(project.client, plan)
+        vouching = training.gate(project.client, plan, plan.fingerprint())
         say(f"dev job {vouching.name} vouches for this code; the person's yes was to run the demo")
         job = training.train(project.client, plan, training.PROD, say)
     model = project.register(str(job.name), force=False)
