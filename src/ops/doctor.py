@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ops import actions, deployments, endpoints, live_rows, provisioning, quota, sdk_noise, signin, versions
+from ops import actions, deployments, endpoints, live_rows, provisioning, quota, sdk_noise, signin, training, versions
 from ops.errors import OpsError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _data(project: Project) -> Finding:
     if empty:
         return Finding("data", WRONG, f"nothing there: {', '.join(empty)}", "name them in invoke.yaml, under data")
     try:
-        live_rows.columns_of(project.sample)
+        project.plan.check_sample(training.DEV)
     except UsageError as fault:
         return Finding("data", WRONG, str(fault), "docs/own-data.md says what a sample request is")
     return Finding("data", OK, ", ".join(str(folder) for folder in folders.values()))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ops.errors import UsageError
 
+# Training reads a cell of any length; csv takes 128 KiB by default.
+csv.field_size_limit(1 << 30)
 Cell = str | int | float | bool | None
 # What training takes for a missing cell: the words of pandas.read_csv, which no task should have to load.
 MISSING = frozenset({
@@ -63,6 +65,17 @@ def read(folder: Path, sample: Path, limit: int, seed: int = 0) -> list[list[Cel
     return [[_cell(text, *column) for text, column in zip(row, columns.items(), strict=True)] for row in kept]
 
 
+def check_sample(sample: Path, folder: Path, unlearned: Collection[str]) -> None:
+    """Raise UsageError unless the sample request has the columns that a model of `folder` will ask for."""
+    shown = columns_of(sample)
+    for file in csv_files(folder)[:1]:
+        learned = [name for name in next(_lines(file), []) if name not in unlearned]
+        lacks, strange = ([n for n in ours if n not in theirs] for ours, theirs in ((learned, shown), (shown, learned)))
+        if lacks or strange:
+            faults = [f"lacks {', '.join(lacks)}"] * bool(lacks) + [f"has {', '.join(strange)} too"] * bool(strange)
+            raise UsageError(f"{sample}: beside {file.name}, of which the model learns, it {' and '.join(faults)}")
+
+
 def csv_files(folder: Path) -> list[Path]:
     """Return the files that training reads of a folder, in order of name; none when there is no folder."""
     found = (file for file in folder.glob("*") if file.name.endswith((".csv", ".csv.gz")) and file.name[0] != ".")
@@ -74,23 +87,23 @@ def _rows(folder: Path, columns: list[str]) -> Iterator[list[str]]:
     if not files:
         raise UsageError(f"{folder} holds no CSV files")
     for file in files:
-        try:
-            yield from _rows_of(file, columns)
-        except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as fault:
-            raise UsageError(f"{file} cannot be read: {fault}") from None
-
-
-def _rows_of(file: Path, columns: list[str]) -> Iterator[list[str]]:
-    opened = gzip.open if file.suffix == ".gz" else open
-    with opened(file, "rt", newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines)
-        header = next(reader, [])
+        lines = _lines(file)
+        header = next(lines, [])
         missing = [name for name in columns if name not in header]
         if missing:
             raise UsageError(f"{file} has no column {', '.join(missing)}, which the sample request has")
         places = [header.index(name) for name in columns]
         # A row may end early, as training reads it too: what it lacks is missing.
-        yield from ([row[place] if place < len(row) else "" for place in places] for row in reader if row)
+        yield from ([row[place] if place < len(row) else "" for place in places] for row in lines if row)
+
+
+def _lines(file: Path) -> Iterator[list[str]]:
+    opened = gzip.open if file.suffix == ".gz" else open
+    try:
+        with opened(file, "rt", newline="", encoding="utf-8-sig") as text:
+            yield from csv.reader(text)
+    except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as fault:
+        raise UsageError(f"{file} cannot be read: {fault}") from None
 
 
 def _cell(text: str, name: str, kind: type) -> Cell:

@@ -77,6 +77,7 @@ class Project:
             inputs=settings.train.inputs(),
             poll_seconds=settings.poll_seconds,
             deadline_seconds=settings.wait.job_minutes * 60,
+            sample=self.sample,
         )
 
     @property

@@ -35,7 +35,9 @@ def _words(value: object) -> object:
 
 def _plain(value: object) -> object:
     """Let `positive: 1` mean "1": a label is compared as text where its column is text."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, bool):
+        raise ValueError("YAML takes yes, no, true and false without quotes for something else: put it in quotes")
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _no_nul(value: Path) -> Path:

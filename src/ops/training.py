@@ -30,6 +30,7 @@ class Plan:
     inputs: Mapping[str, str | float]
     poll_seconds: float
     deadline_seconds: float
+    sample: Path | None = None
 
     def fingerprint(self) -> str:
         """Return what must be equal for a dev success to vouch for a prod job: code, inputs, environment."""
@@ -42,6 +43,13 @@ class Plan:
             raise UsageError(f"data.{stage}: {self.data[stage]} is not a folder with CSV files")
         return folder
 
+    def check_sample(self, stage: str) -> None:
+        """Raise UsageError unless the sample request, which `inv deploy` tests with, has the columns of the data."""
+        if self.sample is not None:
+            unlearned = {str(self.inputs[name]) for name in ("target", "time_column")}
+            unlearned.update(str(self.inputs["drop"]).split(","))
+            live_rows.check_sample(self.sample, self.folder(stage), unlearned)
+
 
 def train(
     client: MLClient, plan: Plan, stage: str, say: Say, *, vouched: str | None = None, forced: bool = False
@@ -53,6 +61,7 @@ def train(
     fingerprint = plan.fingerprint()
     if vouched is not None and fingerprint != vouched:
         raise Refused(f"the code is {fingerprint} now, and {vouched} was approved: run inv train-dev, then this again")
+    plan.check_sample(stage)
     tags = {lineage.FINGERPRINT: fingerprint, lineage.GIT: lineage.git_commit(plan.root)}
     if forced:
         tags[lineage.FORCED] = "trained without a dev success"
@@ -115,7 +124,8 @@ def register(
     """Register `job`, or the newest completed prod job, and return its version (rows 9 and 11).
 
     A job that is registered already gives the same version again. Raises Refused for a challenger that is worse than
-    the champion on the same live rows, beyond chance and the tolerance; NotFound when there is nothing to register.
+    the champion on the same live rows, beyond chance and the tolerance, and for a job that learned another target than
+    the settings name, as of another project in the same experiment; NotFound when there is nothing to register.
     """
     try:
         done = jobs.completed_as(client, PROD, job) if job else jobs.completed(client, PROD, plan.experiment)
@@ -127,7 +137,12 @@ def register(
     if existing is not None:
         say(f"model {name}:{existing.version} is job {done.name} already")
         return existing
+    foreign = _foreign(plan, done)
+    if foreign and not force:
+        raise Refused(f"{foreign}: inv train-prod trains anew, or override with inv register --job {done.name} --force")
     tags = models.tags_from(jobs.read_json(client, str(done.name), models.OUTPUT, "metrics.json")) | _origin(done)
+    if foreign:
+        tags[lineage.FORCED] = "; ".join(filter(None, (tags.get(lineage.FORCED), f"registered though {foreign}")))
     found = _compare(client, str(done.name), champion, rule.metric, say)
     if found is not None and found.is_worse(rule.tolerance):
         if not force:
@@ -193,6 +208,18 @@ def _compare(
     found = comparison.compare(new, old, metric)
     say(str(found) if found else f"champion {champion.name}:{champion.version} forecast other rows: not compared")
     return found
+
+
+def _foreign(plan: Plan, job: Job) -> str:
+    """Say what a job learned that is not what the plan names; "" when it is that."""
+    given = getattr(job, "inputs", None) or {}
+    learned, named = (
+        {name: str(where[name]) for name in ("target", "positive") if name in where} for where in (given, plan.inputs)
+    )
+    if not learned or learned == named:
+        return ""
+    there, here = (" = ".join(each.values()) for each in (learned, named))
+    return f"job {job.name} learned {there}, the settings name {here}"
 
 
 def _origin(job: Job) -> dict[str, str]:

@@ -77,7 +77,11 @@ def prepare(rows: Rows, target: str, positive: str, drop: list[str], time_column
         )
     if target in drop or target == time_column:
         raise TargetError(f"target column {target!r} cannot be dropped or be the time column too")
-    labelled = frame[target].notna()
+    if target in rows.mixed:
+        raise TargetError(
+            f"target column {target!r} is of another kind in one file than in others: spell it alike in all"
+        )
+    labelled = frame[target].notna() & ~frame[target].isin([np.inf, -np.inf])
     frame = frame[labelled].reset_index(drop=True)
     if len(frame) < LEAST_ROWS:
         raise DataError(f"{rows.folder}: {len(frame)} rows with a target are too few; at least {LEAST_ROWS} are needed")
@@ -105,7 +109,8 @@ def matching(rows: Rows, like: Dataset, target: str, positive: str) -> tuple[pd.
             raise DataError(f"{rows.folder}: column {column.name!r} is {kind}, in the training data {column.type}")
     if target not in rows.frame:
         raise TargetError(f"target column {target!r} is not in {rows.folder}")
-    frame = rows.frame[rows.frame[target].notna()].reset_index(drop=True)
+    labelled = rows.frame[target].notna() & ~rows.frame[target].isin([np.inf, -np.inf])
+    frame = rows.frame[labelled].reset_index(drop=True)
     mask, _ = _classes(frame[target], rows.kinds[target], positive, target)
     kinds = {column.name: column.type for column in like.columns}
     ordered = [*(n for n, k in kinds.items() if k != "text"), *(n for n, k in kinds.items() if k == "text")]
@@ -152,6 +157,9 @@ def _equals(value: object, kind: str, positive: str) -> bool:
         return str(value) == positive
     try:
         wanted = {"true": 1.0, "false": 0.0}.get(positive.strip().lower())
+        if isinstance(value, int | np.integer) and wanted is None and "." not in positive:
+            # Numbers of more than 53 bits, as identifiers are, would be equal to their neighbours.
+            return int(value) == int(positive)
         return float(value) == (float(positive) if wanted is None else wanted)  # type: ignore[arg-type]
     except ValueError:
         return False
@@ -160,7 +168,9 @@ def _equals(value: object, kind: str, positive: str) -> bool:
 def _plain(value: object) -> bool | int | float | str:
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    if isinstance(value, int | float | np.number):
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
         number = float(value)
         return int(number) if number.is_integer() else number
     return str(value)
@@ -177,8 +187,10 @@ def _features(frame: pd.DataFrame, names: list[str], kinds: dict[str, str]) -> t
         if missing.all():
             raise DataError(f"column {name!r} is missing in every row: drop it by name")
         if kinds[name] == "text" and values[values != ""].value_counts().iloc[0] < category_floor(len(frame)):
+            example = str(values[values != ""].iloc[0])[:40]
             raise DataError(
-                f"column {name!r} has another text in nearly every row, as an identifier or a time has: drop it by name"
+                f"column {name!r} has another text in nearly every row, as {example!r}: drop an identifier or a time "
+                "by name; write a number without separators"
             )
         shaped[name] = values
         columns.append(Column(name, kinds[name], bool(missing.any())))

@@ -3,6 +3,7 @@
 TrainingError
 ├── DataError      the folder, its files, or a column cannot be trained on
 ├── TargetError    the target, its positive value, or its classes
+├── ModelError     the fitted pipeline could not be served
 └── OutputError    an output folder cannot be written
 """
 
@@ -19,6 +20,10 @@ class DataError(TrainingError):
 
 class TargetError(TrainingError):
     """The target column is absent, or its values are not two classes to tell apart."""
+
+
+class ModelError(TrainingError):
+    """The scoring script would not load the fitted pipeline."""
 
 
 class OutputError(TrainingError):

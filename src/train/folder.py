@@ -27,13 +27,17 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Rows:
-    """A folder as read: the raw frame and where it came from. `fingerprint` is sha256 over the files' text."""
+    """A folder as read: the raw frame and where it came from. `fingerprint` is sha256 over the files' text.
+
+    `mixed` names the columns that are of one kind in one file and of another in another.
+    """
 
     frame: pd.DataFrame
     kinds: dict[str, str]
     folder: Path
     files: tuple[str, ...]
     fingerprint: str
+    mixed: tuple[str, ...] = ()
 
 
 def read_folder(folder: Path, texts: Iterable[str] = ()) -> Rows:
@@ -63,13 +67,15 @@ def read_folder(folder: Path, texts: Iterable[str] = ()) -> Rows:
     if unequal:
         frames = {path.name: _parse(path.name, _text(path), types | dict.fromkeys(unequal, "str")) for path in paths}
     order = list(next(iter(frames.values())).columns)
-    frame = pd.concat([part[order] for part in frames.values()], ignore_index=True)
-    return Rows(frame, kinds, folder, tuple(frames), digest.hexdigest())
+    # A header without rows has columns of no type, which would become that of all.
+    parts = [part[order] for part in frames.values() if len(part)] or [next(iter(frames.values()))]
+    frame = pd.concat(parts, ignore_index=True)
+    return Rows(frame, kinds, folder, tuple(frames), digest.hexdigest(), tuple(unequal))
 
 
 def listed(names: Iterable[object]) -> str:
-    """Write names with commas between, the first few of many."""
-    texts = [str(name) for name in names]
+    """Write names with commas between, the first few of many, in quotes where blanks or commas would mislead."""
+    texts = [text if text == text.strip() and "," not in text else repr(text) for text in map(str, names)]
     return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
 
 

@@ -36,17 +36,32 @@ LEAST_ROWS_FOR_BINS = 2000
 # steps take a second; with 2,000 indicators they take three, with 8,000 three quarters of a minute and 1.3 GB.
 MOST_INDICATORS_FOR_NEWTON = 1000
 SEED = 0
+# What skops does not trust by itself and the pipelines below hold: data types, folds, trees. A pipeline that is served
+# without a graph may hold no other types: src/score/score.py, which has the same list, loads nothing else.
+TRUSTED = frozenset({
+    "numpy.dtype",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.model_selection._split.StratifiedKFold",
+})  # fmt: skip
 
 Made = tuple[list[tuple[str, Any]], Any]
 
 
 def learned_categories(features: pd.DataFrame, numbers: int) -> list[list[str]]:
-    """List, for each text column, the texts that the model learns, in sorted order."""
+    """List, for each text column, the texts that the model learns, in sorted order: the most frequent one at least.
+
+    Earlier rows alone may have none that is frequent enough.
+    """
     floor = category_floor(len(features))
     lists = []
     for name in features.columns[numbers:]:
         counts = features[name].value_counts()
-        lists.append(sorted(counts[counts >= floor].index[:MOST_CATEGORIES]))
+        frequent = counts[counts >= floor].index[:MOST_CATEGORIES]
+        lists.append(sorted(frequent if len(frequent) else counts.index[:1]))
     return lists
 
 

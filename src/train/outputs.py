@@ -7,9 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from errors import ModelError
+from model import TRUSTED
+
 
 def write_model(folder: Path, pipeline: Any, graph: bytes | None, described: dict[str, Any]) -> None:
-    """Write the pipeline, its graph if there is one to be served, and the signature."""
+    """Write the pipeline, its graph if there is one to be served, and the signature.
+
+    Raise ModelError for a pipeline that has no graph and holds types that the scoring script refuses to load.
+    """
     import skops.io
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -18,6 +24,12 @@ def write_model(folder: Path, pipeline: Any, graph: bytes | None, described: dic
     if graph:
         (folder / "model.onnx").write_bytes(graph)
     skops.io.dump(pipeline, folder / "model.skops")
+    strange = sorted(set(skops.io.get_untrusted_types(file=folder / "model.skops")) - TRUSTED)
+    if strange and not graph:
+        raise ModelError(
+            f"the pipeline has no graph, and could not be served without one: it holds {', '.join(strange)}; "
+            "if their code is to run there, name them in TRUSTED of src/train/model.py and of src/score/score.py"
+        )
     write_json(folder / "signature.json", described)
 
 

@@ -120,6 +120,31 @@ def test_a_column_that_is_not_there_is_named(place: Path) -> None:
         live_rows.read(place, place / "sample.json", limit=5)
 
 
+def test_a_sample_must_have_the_columns_that_the_model_learns(tmp_path: Path) -> None:
+    """All but the target, the time and what is dropped: said before a job is submitted."""
+    sample = tmp_path / "sample.json"
+    (tmp_path / "a.csv").write_text("id,age,fee,left\n1,2,3,0\n")
+    for columns, said in (
+        (["fee", "age"], ""),
+        (["age"], "it lacks fee"),
+        (["age", "fee", "left"], "it has left too"),
+        (["age", "plan"], "it lacks fee and has plan too"),
+    ):
+        sample.write_text(json.dumps({"input_data": {"columns": columns, "data": [[1] * len(columns)]}}))
+        if said:
+            with pytest.raises(UsageError, match=f"beside a.csv, of which the model learns, {said}$"):
+                live_rows.check_sample(sample, tmp_path, {"id", "left", "none"})
+        else:
+            live_rows.check_sample(sample, tmp_path, {"id", "left", "none"})
+
+
+def test_a_cell_may_be_longer_than_csv_takes_by_itself(tmp_path: Path) -> None:
+    """Training reads it too."""
+    (tmp_path / "sample.json").write_text('{"input_data": [{"note": "x"}]}')
+    (tmp_path / "a.csv").write_text("note\n" + "x" * 200_000 + "\n")
+    assert live_rows.read(tmp_path, tmp_path / "sample.json", limit=5) == [["x" * 200_000]]
+
+
 @pytest.mark.parametrize(
     "text",
     [

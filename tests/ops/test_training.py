@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +37,7 @@ class Registry:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.forecasts: dict[str, list[str]] = {}
         self.completed: dict[str, dict[str, str]] = {"new": {lineage.FINGERPRINT: "f1", "stage": "prod"}}
+        self.inputs: dict[str, Any] = {}
         self.existing: dict[str, Any] = {}
         self.registered: list[tuple[str, str, dict[str, str]]] = []
         self.said: list[str] = []
@@ -55,7 +57,7 @@ class Registry:
         assert stage == "prod"
         if name not in self.completed:
             raise NotFound(f"job {name} is not there")
-        return SimpleNamespace(name=name, tags=self.completed[name])
+        return SimpleNamespace(name=name, tags=self.completed[name], inputs=self.inputs)
 
     def _read_json(self, client: Any, name: str, output: str, file: str) -> dict[str, Any]:
         assert (name in self.completed, output, file) == (True, "model", "metrics.json")
@@ -82,10 +84,11 @@ class Registry:
         force: bool = False,
         tolerance: float = 0.002,
         metric: comparison.Metric = "log_loss",
+        plan: training.Plan = PLAN,
     ) -> Any:
         rule = training.Rule(metric, tolerance)
         client: Any = None
-        return training.register(client, PLAN, "m", champion, rule, self.said.append, job=job, force=force)
+        return training.register(client, plan, "m", champion, rule, self.said.append, job=job, force=force)
 
 
 @pytest.fixture
@@ -189,6 +192,21 @@ def test_row_7_code_that_was_changed_since_it_was_vouched_for_is_refused() -> No
     nobody: Any = None
     with pytest.raises(Refused, match=f"the code is {PLAN.fingerprint()} now, and another was approved"):
         training.train(nobody, PLAN, training.PROD, print, vouched="another")
+
+
+@pytest.mark.parametrize("inputs", [{"target": "kind", "positive": "1"}, {"target": "late", "positive": "0"}])
+def test_a_job_that_learned_another_target_is_not_registered(registry: Registry, inputs: dict[str, str]) -> None:
+    """Another project may share the experiment, and the target may have changed since."""
+    registry.inputs = inputs
+    plan = replace(PLAN, inputs={"target": "late", "positive": "1", "model": "logistic"})
+    said = f"job new learned {inputs['target']} = {inputs['positive']}, the settings name late = 1: inv train-prod"
+    with pytest.raises(Refused, match=said):
+        registry.register(plan=plan)
+    assert registry.registered == []
+    registry.register(plan=plan, force=True)
+    registry.inputs = dict(plan.inputs)
+    registry.register(plan=plan)
+    assert len(registry.registered) == 2
 
 
 def test_a_job_that_is_registered_already_is_not_registered_twice(registry: Registry) -> None:

@@ -25,7 +25,7 @@ def test_nothing_looks_for_garbage_while_the_sdk_is_imported() -> None:
 import builtins, gc, sys
 usual, states = builtins.__import__, set()
 def noted(name, *rest):
-    if name.startswith("azure.ai.ml"):
+    if name.startswith("azure.ai.ml") and name not in sys.modules:
         states.add(gc.isenabled())
     return usual(name, *rest)
 builtins.__import__ = noted

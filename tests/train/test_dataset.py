@@ -70,6 +70,21 @@ def test_data_that_cannot_be_trained_on_is_named(
         prepared(tmp_path, frame_of(**columns))
 
 
+@pytest.mark.parametrize(("first", "second"), [("True", "1"), ("1.0", "?"), ("7", "seven")])
+def test_a_target_of_two_kinds_is_refused(tmp_path: Path, first: str, second: str) -> None:
+    """As texts, half of the positive rows would become negative without a word."""
+    for name, cell in (("a", first), ("b", second)):
+        (tmp_path / f"{name}.csv").write_text("n,target\n" + f"1,{cell}\n" * 60)
+    with pytest.raises(TargetError, match="target column 'target' is of another kind in one file than in others"):
+        prepare(read_folder(tmp_path), "target", "1", [], None)
+
+
+def test_an_infinite_target_is_a_missing_one(tmp_path: Path) -> None:
+    """It could stand in no answer."""
+    data = prepared(tmp_path, frame_of(target=[1, 0] * 45 + [np.inf] * 10))
+    assert (len(data.target), data.unlabelled, data.labels.negative) == (90, 10, 0)
+
+
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     """Rows without a target do not count."""
     frame = frame_of()
@@ -93,6 +108,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
         ([0, 1], "1.0", (1, 0)),
         ([0, 1], "true", (1, 0)),
         ([0.5, 2], "2", (2, 0.5)),
+        ([2**53, 2**53 + 1], str(2**53 + 1), (2**53 + 1, 2**53)),
         ([False, True], "true", (True, False)),
         ([False, True], "1", (True, False)),
         (["no", "yes"], "yes", ("yes", "no")),

@@ -43,6 +43,18 @@ def test_a_column_of_texts_stays_as_it_is_written(tmp_path: Path) -> None:
     assert rows.kinds == {"x": "text", "y": "number"}
 
 
+def test_a_header_without_rows_changes_no_type(tmp_path: Path) -> None:
+    """The numbers of the other files stay numbers."""
+    frame = read_folder(write(tmp_path, a="x,y\n", b="x,y\n1,2.5\n")).frame
+    assert [str(each) for each in frame.dtypes] == ["int64", "float64"]
+    assert read_folder(write(tmp_path, a="x,y\n", b="x,y\n")).frame.empty
+
+
+def test_names_that_mislead_are_in_quotes() -> None:
+    """A blank before a name, and a comma in it, are seen."""
+    assert listed(["a", " b", "c, d", 7]) == "a, ' b', 'c, d', 7"
+
+
 def test_the_fingerprint_is_of_the_rows_not_of_the_packing(tmp_path: Path) -> None:
     """The same text gzipped has the same fingerprint, another text another."""
     (tmp_path / "plain").mkdir()

@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import convert
 import model
+import score
 
 ROWS = 2500
 
@@ -140,6 +141,18 @@ def test_rare_and_too_many_texts_are_not_learned() -> None:
     (learned,) = model.learned_categories(features, 0)
     assert len(learned) == model.MOST_CATEGORIES
     assert "rare" not in learned
+
+
+def test_a_column_of_rare_texts_has_its_most_frequent_one() -> None:
+    """A column without any category cannot be encoded; earlier rows of a column that is fine may be so."""
+    features = pd.DataFrame({"t": np.array(["b", "a", "b", *(f"u{n}" for n in range(1000))], object)})
+    assert model.learned_categories(features, 0) == [["b"]]
+    model.build("logistic", features, 0).fit(features, np.arange(1003) % 2)
+
+
+def test_both_sides_trust_the_same_types() -> None:
+    """What training lets through, the endpoint loads."""
+    assert model.TRUSTED == score.TRUSTED
 
 
 @pytest.mark.parametrize(("columns", "solver"), [(1, "newton-cholesky"), (6, "lbfgs")])

@@ -56,16 +56,19 @@ class Pair:
     def block(self, slow_seconds: float) -> Block:
         """Return what the pair adds to each metric; nothing when either deployment was too busy to answer.
 
-        Only answers can be slow or disagree: a failure counts once, as an error. Further answers are counted for errors
-        only: what comes after a pair finds a deployment that is awake.
+        Only answers can be slow or disagree: a failure of the new one counts once, as an error. Whoever asked an old
+        one that fails has waited in vain: that is slow too, so that the new one is judged even if the old one never
+        answers. Further answers are counted for errors only: what comes after a pair finds a deployment that is awake.
         """
         if self.old.busy or self.new.busy:
             return {}
         olds = [self.old, *(answer for answer in self.further if not answer.busy)]
         old_faults = Counts(len(olds), sum(bool(answer.fault) for answer in olds))
         seen = {ERROR: (old_faults, _count(bool(self.new.fault)))}
+        if not self.new.fault:
+            old_slow = bool(self.old.fault) or self.old.seconds > slow_seconds
+            seen[SLOW] = (_count(old_slow), _count(self.new.seconds > slow_seconds))
         if not self.old.fault and not self.new.fault:
-            seen[SLOW] = (_count(self.old.seconds > slow_seconds), _count(self.new.seconds > slow_seconds))
             seen[DISAGREE] = (_count(False), _count(not self.agree()))
         return seen
 

@@ -92,12 +92,25 @@ def test_a_busy_pair_counts_nothing(busy: str) -> None:
     assert pair(new="500: x", busy="old").block(1.0) == {}
 
 
-@pytest.mark.parametrize(("old", "new"), [("", "500: x"), ("500: x", ""), ("500: x", "424: y")])
-def test_a_failure_counts_once(old: str, new: str) -> None:
+@pytest.mark.parametrize("old", ["", "500: x"])
+def test_a_failure_of_the_new_one_counts_once(old: str) -> None:
     """As an error; it is neither slow nor of another opinion."""
-    assert pair(old, new, slow="old new", other="new").block(1.0) == {
-        ERROR: (BAD if old else GOOD, BAD if new else GOOD)
-    }
+    found = pair(old, "424: y", slow="old new", other="new").block(1.0)
+    assert found == {ERROR: (BAD if old else GOOD, BAD)}
+
+
+@pytest.mark.parametrize(("slow", "new"), [("", GOOD), ("new", BAD)])
+def test_a_failure_of_the_old_one_is_slow_too(slow: str, new: Counts) -> None:
+    """Whoever asked it waited in vain: the new one is judged by its own time, even if the old one never answers."""
+    assert pair("500: x", slow=slow, other="new").block(1.0) == {ERROR: (BAD, GOOD), SLOW: (BAD, new)}
+
+
+def test_row_22_a_mend_of_one_that_always_fails_is_found_good() -> None:
+    """It would wait for ever otherwise, with half of the clients on what is broken."""
+    evidence = Evidence.start(policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False))
+    for _ in range(1000):
+        evidence = evidence.update(pair("500: x").block(1.0))
+    assert evidence.verdict().answer == "good"
 
 
 def test_slow_is_over_the_objective() -> None:
