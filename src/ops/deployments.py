@@ -225,13 +225,16 @@ def delete(client: MLClient, endpoint: str, slot: str, *, deadline_seconds: floa
     """Delete the deployment and see that it is gone; one that is not there is fine."""
     from azure.core.exceptions import ResourceNotFoundError
 
+    def deleted() -> bool:
+        poller = client.online_deployments.begin_delete(slot, endpoint)
+        poller.result(timeout=deadline_seconds)
+        return bool(poller.done())
+
     try:
-        wait.retrying(
-            lambda: client.online_deployments.begin_delete(slot, endpoint).result(timeout=deadline_seconds),
-            what=f"deletion of {slot}",
-            deadline_seconds=deadline_seconds,
-        )
+        ended = wait.retrying(deleted, what=f"deletion of {slot}", deadline_seconds=deadline_seconds)
     except ResourceNotFoundError:
         return
+    if not ended:
+        raise Timeout(f"deployment {slot}: its deletion has not ended after {wait.duration(deadline_seconds)}")
     if slot in listed(client, endpoint):
         raise OpsError(f"deployment {slot} is still there after its deletion: try again")

@@ -149,8 +149,8 @@ def completed_as(client: MLClient, stage: str, name: str) -> Job:
 
 
 def listed(client: MLClient, count: int) -> list[Job]:
-    """Return the newest `count` jobs, newest first."""
-    return _newest_first(islice(client.jobs.list(), count))
+    """Return the newest `count` jobs that have a stage, newest first: others in the workspace may be many."""
+    return _newest_first(islice(client.jobs.list(tag=lineage.STAGE), count))
 
 
 def _newest_first(jobs: Iterable[Job | None]) -> list[Job]:

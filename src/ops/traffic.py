@@ -139,11 +139,11 @@ def write(
     `ready` is asked before anything is written, and raises when a deployment of the split cannot serve. Tags go out
     in the same write. An equal split with equal tags is left alone, so this can be run twice.
 
-    Azure has no compare-and-swap on an endpoint: a writer that read before this write may put the old split after
-    it. So whatever else is read back is written over again, until the deadline, and until this split has been there
-    for `stays_seconds`. An update that is under way shows the split before it for some 20 s: what is read meanwhile
-    does not count. A write with a `guard` is one that gives way: it is made once, and not at all when the guard
-    raises Moved; that is raised, too, when another split is there afterwards.
+    Azure has no compare-and-swap on an endpoint: a writer that read before this write may put the old split after it.
+    So whatever else is read back is written over again, until this split has been there for `stays_seconds`; a write
+    that fails, and the reading back, have `deadline_seconds` each. An update that is under way shows the split before
+    it for some 20 s: what is read meanwhile does not count. A write with a `guard` is one that gives way: it is made
+    once, and not at all when the guard raises Moved; that is raised, too, when another split is there afterwards.
     """
     wanted = split(live, mirror)
     check(wanted.live, wanted.mirror)

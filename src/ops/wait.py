@@ -1,4 +1,7 @@
-"""Waiting: a condition, a deadline, and the failures that end it early. The only place that sleeps."""
+"""Waiting: a condition, a deadline, and the failures that end it early.
+
+The only place that sleeps; the SDK's own operations are waited for by their pollers, the demo's clients by an event.
+"""
 
 from __future__ import annotations
 

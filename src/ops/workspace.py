@@ -1,6 +1,6 @@
 """The way in: one place builds the credential and the client, for Azure and for the local workspace alike.
 
-Nothing else in ops knows that a local workspace exists.
+The rest of ops meets a client. Which workspace it is of concerns settings, doctor, the demo and the studio alone.
 """
 
 from __future__ import annotations

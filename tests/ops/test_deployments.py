@@ -68,6 +68,7 @@ class Service:
         self.calls: list[str] = []
         self.refuses: Exception | None = None
         self.log: str | Exception = LOG
+        self.deletion = Poller()
         self._poller, self._becomes, self._stays = poller or Poller(), becomes, stays
         self.online_deployments = self
 
@@ -96,7 +97,7 @@ class Service:
             raise ResourceNotFoundError(f"no {slot}")
         if not self._stays:
             del self.there[slot]
-        return Poller()
+        return self.deletion
 
 
 def create(service: Any, slot: str = "green", deadline: float = 5.0, **options: Any) -> Any:
@@ -222,6 +223,15 @@ def test_a_deletion_that_leaves_the_deployment_there_is_an_error() -> None:
     service = Service(stays=True)
     service.there["green"] = Deployed("green", "Succeeded")
     with pytest.raises(OpsError, match="deployment green is still there after its deletion"):
+        delete(service)
+
+
+def test_a_deletion_that_goes_on_after_the_deadline_is_said_to() -> None:
+    """The SDK's wait returns then as if it had ended."""
+    service = Service(stays=True)
+    service.there["green"] = Deployed("green", "Deleting")
+    service.deletion = Poller(waits=float("inf"))
+    with pytest.raises(Timeout, match="deployment green: its deletion has not ended after"):
         delete(service)
 
 

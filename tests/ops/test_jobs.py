@@ -202,12 +202,14 @@ def test_the_newest_jobs_are_read_and_no_others(client: Any, pages: list[str]) -
     created = [job.creation_context.created_at for job in found]
     assert created == sorted(created, reverse=True)
     assert (len(found), len(pages)) == (50, 1)
+    # Those of others are newer, and have no stage.
+    assert found[0].name == f"job-{STAGED - 1}"
 
 
 def test_a_job_that_the_sdk_cannot_make_out_is_left_out() -> None:
     """It gives such a one as None."""
     job = SimpleNamespace(creation_context=None)
-    client: Any = SimpleNamespace(jobs=SimpleNamespace(list=lambda: iter([None, job])))
+    client: Any = SimpleNamespace(jobs=SimpleNamespace(list=lambda tag: iter([None, job])))
     assert jobs.listed(client, 50) == [job]
 
 

@@ -108,7 +108,7 @@ def _train(project: Project, months: int | None) -> Model:
     plan = project.plan
     with tempfile.TemporaryDirectory() as folder:
         if months:
-            for file in sorted(plan.folder(training.PROD).iterdir())[:months]:
+            for file in live_rows.csv_files(plan.folder(training.PROD))[:months]:
                 shutil.copy(file, folder)
             plan = replace(plan, data={**plan.data, training.PROD: Path(folder)})
         vouching = training.gate(project.client, plan, plan.fingerprint())
