@@ -137,7 +137,7 @@ def register(
     if existing is not None:
         say(f"model {name}:{existing.version} is job {done.name} already")
         return existing
-    foreign = _foreign(plan, done)
+    foreign = _foreign(client, plan, str(done.name))
     if foreign and not force:
         raise Refused(f"{foreign}: inv train-prod trains anew, or override with inv register --job {done.name} --force")
     tags = models.tags_from(jobs.read_json(client, str(done.name), models.OUTPUT, "metrics.json")) | _origin(done)
@@ -210,16 +210,14 @@ def _compare(
     return found
 
 
-def _foreign(plan: Plan, job: Job) -> str:
-    """Say what a job learned that is not what the plan names; "" when it is that."""
-    given = getattr(job, "inputs", None) or {}
-    learned, named = (
-        {name: str(where[name]) for name in ("target", "positive") if name in where} for where in (given, plan.inputs)
-    )
-    if not learned or learned == named:
+def _foreign(client: MLClient, plan: Plan, job: str) -> str:
+    """Say what a job's model learned that is not what the plan names; "" when it is that, or does not say."""
+    try:
+        signature = jobs.read_json(client, job, models.OUTPUT, "signature.json")
+    except NotFound:
         return ""
-    there, here = (" = ".join(each.values()) for each in (learned, named))
-    return f"job {job.name} learned {there}, the settings name {here}"
+    learned, named = ([str(where.get(name)) for name in ("target", "positive")] for where in (signature, plan.inputs))
+    return "" if learned == named else f"job {job} learned {' = '.join(learned)}, the settings name {' = '.join(named)}"
 
 
 def _origin(job: Job) -> dict[str, str]:

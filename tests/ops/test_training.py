@@ -37,7 +37,7 @@ class Registry:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.forecasts: dict[str, list[str]] = {}
         self.completed: dict[str, dict[str, str]] = {"new": {lineage.FINGERPRINT: "f1", "stage": "prod"}}
-        self.inputs: dict[str, Any] = {}
+        self.signature: dict[str, Any] = {}
         self.existing: dict[str, Any] = {}
         self.registered: list[tuple[str, str, dict[str, str]]] = []
         self.said: list[str] = []
@@ -57,11 +57,13 @@ class Registry:
         assert stage == "prod"
         if name not in self.completed:
             raise NotFound(f"job {name} is not there")
-        return SimpleNamespace(name=name, tags=self.completed[name], inputs=self.inputs)
+        return SimpleNamespace(name=name, tags=self.completed[name])
 
     def _read_json(self, client: Any, name: str, output: str, file: str) -> dict[str, Any]:
-        assert (name in self.completed, output, file) == (True, "model", "metrics.json")
-        return {"served": "model.onnx"}
+        assert (name in self.completed, output) == (True, "model")
+        if file == "signature.json" and not self.signature:
+            raise NotFound(f"job {name} has no {file}")
+        return {"metrics.json": {"served": "model.onnx"}, "signature.json": self.signature}[file]
 
     def _read_lines(self, client: Any, name: str, output: str, file: str) -> list[str]:
         assert (output, file) == ("report", "holdout.csv.gz")
@@ -194,17 +196,17 @@ def test_row_7_code_that_was_changed_since_it_was_vouched_for_is_refused() -> No
         training.train(nobody, PLAN, training.PROD, print, vouched="another")
 
 
-@pytest.mark.parametrize("inputs", [{"target": "kind", "positive": "1"}, {"target": "late", "positive": "0"}])
-def test_a_job_that_learned_another_target_is_not_registered(registry: Registry, inputs: dict[str, str]) -> None:
+@pytest.mark.parametrize("learned", [{"target": "kind", "positive": "1"}, {"target": "late", "positive": "0"}])
+def test_a_job_that_learned_another_target_is_not_registered(registry: Registry, learned: dict[str, str]) -> None:
     """Another project may share the experiment, and the target may have changed since."""
-    registry.inputs = inputs
+    registry.signature = learned
     plan = replace(PLAN, inputs={"target": "late", "positive": "1", "model": "logistic"})
-    said = f"job new learned {inputs['target']} = {inputs['positive']}, the settings name late = 1: inv train-prod"
+    said = f"job new learned {learned['target']} = {learned['positive']}, the settings name late = 1: inv train-prod"
     with pytest.raises(Refused, match=said):
         registry.register(plan=plan)
     assert registry.registered == []
     registry.register(plan=plan, force=True)
-    registry.inputs = dict(plan.inputs)
+    registry.signature = dict(plan.inputs)
     registry.register(plan=plan)
     assert len(registry.registered) == 2
 
