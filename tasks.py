@@ -123,7 +123,7 @@ def test_endpoint(c: Context, slot: str = "", json: bool = False) -> Any:
     help={
         "green": "percent for green",
         "blue": "percent for blue",
-        "mirror": "instead of traffic: percent of copies",
+        "mirror": "percent of copies; the live traffic stays as it is",
         "json": JSON,
     }
 )

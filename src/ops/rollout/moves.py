@@ -31,7 +31,7 @@ def shift(
     live: Mapping[str, int] = {slot: percent, rest: 100 - percent}
     if mirror is not None:
         live = traffic.of(endpoints.get(client, name)).live or {rest: 100}
-        if live.get(slot):
+        if mirror and live.get(slot):
             raise Refused(f"{slot} has {live[slot]} % of the live traffic: only a deployment without any can mirror it")
     split = traffic.write(
         client,

@@ -55,6 +55,13 @@ def test_row_23_a_mirror_leaves_the_live_traffic_where_it_is(live: str) -> None:
     assert (found.traffic, found.mirror_traffic) == ({live: 100}, {idle: 20})
 
 
+def test_row_23_no_mirror_can_always_be_had() -> None:
+    """0 % ends one, and takes no traffic from anybody."""
+    client: Any = Client(Resource(traffic={"green": 100}), Resource(name="blue"), Resource(name="green"))
+    moves.shift(client, "flights", "green", 0, 0, deadline_seconds=2, say=lambda line: None)
+    assert (client.endpoint.traffic, client.endpoint.mirror_traffic) == ({"green": 100}, {})
+
+
 @pytest.mark.parametrize("traffic", [{"green": 100}, {"blue": 90, "green": 10}])
 def test_row_23_what_has_live_traffic_does_not_mirror_it(traffic: dict[str, int]) -> None:
     """It would have to lose it first, and nobody has said to whom."""
