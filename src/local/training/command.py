@@ -99,7 +99,7 @@ def fill(command: str, inputs: Mapping[str, str | None], outputs: Mapping[str, s
             raise Invalid(f"The command speaks of {match[1]}.{match[2]}, which the job does not declare")
         if shell.is_unsure:
             raise Invalid(
-                f"The command has {match[0]} in backticks, or after a backslash: write $(...), and no backslash"
+                f"The command has {match[0]} in backticks, or after a backslash: write $(...) and no backslash"
             )
         filled += [before, _quote(value, shell.context)]
         # A value is part of a word.

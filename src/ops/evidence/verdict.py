@@ -16,8 +16,8 @@ class Finding:
 
     metric: str
     answer: Answer
-    blue: Counts
-    green: Counts
+    old: Counts
+    new: Counts
     harm: float
     harm_peak: float
     harm_needs: float

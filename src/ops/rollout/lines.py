@@ -63,7 +63,7 @@ def progress(log_e: float | None, needs: float) -> int:
 
 def _findings(now: Position, verdict: Verdict) -> list[str]:
     return [
-        f"{each.metric}: {now.new} {each.green.bad}/{each.green.n}, {now.old} {each.blue.bad}/{each.blue.n}"
+        f"{each.metric}: {now.new} {each.new.bad}/{each.new.n}, {now.old} {each.old.bad}/{each.old.n}"
         f" (harm {progress(each.harm, each.harm_needs)} %, safety {progress(each.safety, each.safety_needs)} %)"
         for each in verdict.findings
     ]

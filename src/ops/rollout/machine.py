@@ -242,7 +242,7 @@ def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:
 def explain(now: Position, verdict: Verdict) -> str:
     """Say the findings that decided (all, when none did), with the deployments' own names."""
     decided = [found for found in verdict.findings if found.answer == verdict.answer] or list(verdict.findings)
-    parts = (f"{each.metric}: {now.new} {each.green}, {now.old} {each.blue}" for each in decided)
+    parts = (f"{each.metric}: {now.new} {each.new}, {now.old} {each.old}" for each in decided)
     return "; ".join(parts)
 
 

@@ -53,8 +53,8 @@ class Record:
         """Keep the evidence of this moment."""
         found = {
             each.metric: {
-                "old": [each.blue.bad, each.blue.n],
-                "new": [each.green.bad, each.green.n],
+                "old": [each.old.bad, each.old.n],
+                "new": [each.new.bad, each.new.n],
                 "harm": each.harm,
                 "harm_needs": each.harm_needs,
                 "safety": each.safety,

@@ -90,8 +90,8 @@ def _row(found: Finding) -> tuple[str, ...]:
     harm, safety = progress(found.harm, found.harm_needs), progress(found.safety, found.safety_needs)
     return (
         found.metric,
-        f"{found.blue.bad:,} of {found.blue.n:,}",
-        f"{found.green.bad:,} of {found.green.n:,}",
+        f"{found.old.bad:,} of {found.old.n:,}",
+        f"{found.new.bad:,} of {found.new.n:,}",
         console.bar(harm, 10),
         f"{harm} %",
         console.bar(safety, 10),

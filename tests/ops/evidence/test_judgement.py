@@ -69,7 +69,7 @@ def test_one_bad_metric_is_bad() -> None:
     verdict = evidence.verdict()
     assert verdict.answer == "bad"
     [slow] = [finding for finding in verdict.findings if finding.answer == "bad"]
-    assert (slow.metric, str(slow.green), str(slow.blue)) == ("slow", "160 of 200 (80.00 %)", "20 of 1,800 (1.11 %)")
+    assert (slow.metric, str(slow.new), str(slow.old)) == ("slow", "160 of 200 (80.00 %)", "20 of 1,800 (1.11 %)")
 
 
 def test_one_unknown_metric_is_not_yet_good() -> None:
@@ -116,7 +116,7 @@ def test_kept_evidence_goes_on_where_it_was(
     assert all(len(text) <= 256 for text in state.values())
     again = Evidence.restore(THREE, state)
     for kept, known in zip(again.verdict().findings, whole.verdict().findings, strict=True):
-        assert (kept.blue, kept.green) == (known.blue, known.green)
+        assert (kept.old, kept.new) == (known.old, known.new)
         assert known.harm - 0.0101 <= kept.harm <= known.harm + 1e-9
     assert again.state() == Evidence.restore(THREE, again.state()).state()
     for block in then:
@@ -163,7 +163,7 @@ def test_an_arm_that_waits_too_long_is_let_go() -> None:
     evidence = Evidence.start(Policy()).update({"error": (Counts(HELD + 1, 7), NONE)})
     assert evidence.tracks[0].held == (NONE, NONE)
     assert evidence.tracks[0].known.n == pytest.approx(100 + HELD + 1)
-    assert evidence.verdict().findings[0].blue == Counts(HELD + 1, 7)
+    assert evidence.verdict().findings[0].old == Counts(HELD + 1, 7)
 
 
 def test_an_empty_update_changes_nothing() -> None:

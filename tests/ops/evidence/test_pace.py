@@ -166,7 +166,7 @@ def test_times_are_judged_only_when_the_policy_says_so() -> None:
     verdict = evidence.verdict()
     assert verdict.answer == "bad"
     [slower] = [finding for finding in verdict.findings if finding.answer == "bad"]
-    assert (slower.metric, slower.green.bad, slower.green.n) == ("slower", 60, 60)
+    assert (slower.metric, slower.new.bad, slower.new.n) == ("slower", 60, 60)
     good = Evidence.start(Policy(slower=Slower(0.1)))
     for _ in range(20):
         good = good.update({"error": (Counts(90), Counts(90))})
