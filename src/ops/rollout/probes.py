@@ -170,7 +170,8 @@ class Prober:
                 began = time.monotonic()
                 reply = self._post(slot, body)
         except requests.RequestException as fault:
-            self.sent.answers.append((time.time(), slot, None))
+            if _may_have_arrived(fault):
+                self.sent.answers.append((time.time(), slot, None))
             return Answer(f"no answer: {type(fault).__name__}", time.monotonic() - began)
         if reply.status_code in _NO_ENTRY:
             raise OpsError(f"{self._address.uri} answers {reply.status_code} to its own key: {reply.text[:200]}")
@@ -186,6 +187,16 @@ class Prober:
             session = self._sessions[slot] = requests.Session()
             session.headers.update(self._address.headers(slot))
         return session.post(self._address.uri, data=body, timeout=180)
+
+
+def _may_have_arrived(fault: requests.RequestException) -> bool:
+    """Return whether the service may count a request that failed so: not when there was no connection to send it on."""
+    from requests import ConnectTimeout
+    from requests.exceptions import ProxyError, SSLError
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(fault.args[0] if fault.args else None, "reason", None)
+    return not isinstance(fault, ConnectTimeout | ProxyError | SSLError) and not isinstance(reason, NewConnectionError)
 
 
 def judged(status: int, headers: Mapping[str, str], text: str, slot: str, seconds: float) -> Answer:

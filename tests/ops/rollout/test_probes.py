@@ -143,10 +143,11 @@ def test_only_two_answers_have_times() -> None:
 
 
 class Endpoint(ThreadingHTTPServer):
-    """An endpoint that keeps what it was asked: pin and body; it thinks for `seconds` before it answers."""
+    """An endpoint that keeps what it was asked: pin and body; it thinks for `seconds`, then answers or `drops` it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.drops = False
         self.asked: list[tuple[str, str]] = []
         self.key = "k"
         super().__init__(("127.0.0.1", 0), Handler)
@@ -162,6 +163,9 @@ class Handler(BaseHTTPRequestHandler):
         slot = self.headers.get(scoring.PIN, "")
         self.server.asked.append((slot, body))
         time.sleep(self.server.seconds)
+        if self.server.drops:
+            self.close_connection = True
+            return
         known = self.headers["Authorization"] == f"Bearer {self.server.key}"
         self.send_response(401 if not known else 500 if slot == "green" else 200)
         self.send_header(scoring.PIN, slot)
@@ -263,7 +267,14 @@ def test_a_deployment_that_cannot_be_reached_has_failed(endpoint: Endpoint, samp
     endpoint.server_close()
     prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{port}/score", "k"), sample, [[1, 2]])
     assert prober.pair("blue", "green").block(1.0) == {ERROR: (BAD, BAD)}
-    # The service may have counted it as good, as bad, or not at all.
+    assert prober.sent.until("green", time.time()) == (0, 0)
+
+
+def test_an_answer_that_was_lost_may_have_been_any(endpoint: Endpoint, sample: Path) -> None:
+    """The service may have counted the request as good, as bad, or not at all."""
+    endpoint.drops = True
+    prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
+    assert prober.pair("blue", "green").new.fault == "no answer: ConnectionError"
     assert prober.sent.until("green", time.time()) == (1, 1)
 
 
