@@ -66,10 +66,16 @@ def read(folder: Path, sample: Path, limit: int, seed: int = 0) -> list[list[Cel
 
 
 def check_sample(sample: Path, folder: Path, unlearned: Collection[str]) -> None:
-    """Raise UsageError unless the sample request has the columns that a model of `folder` will ask for."""
+    """Raise UsageError unless the sample request has the columns that a model of `folder` will ask for.
+
+    Where one of the `unlearned` is no column at all, training says so, and the sample is not judged.
+    """
     shown = columns_of(sample)
     for file in csv_files(folder)[:1]:
-        learned = [name for name in next(_lines(file), []) if name not in unlearned]
+        header = next(_lines(file), [])
+        if not set(unlearned) <= set(header):
+            return
+        learned = [name for name in header if name not in unlearned]
         lacks, strange = ([n for n in ours if n not in theirs] for ours, theirs in ((learned, shown), (shown, learned)))
         if lacks or strange:
             faults = [f"lacks {', '.join(lacks)}"] * bool(lacks) + [f"has {', '.join(strange)} too"] * bool(strange)

@@ -133,9 +133,10 @@ def test_a_sample_must_have_the_columns_that_the_model_learns(tmp_path: Path) ->
         sample.write_text(json.dumps({"input_data": {"columns": columns, "data": [[1] * len(columns)]}}))
         if said:
             with pytest.raises(UsageError, match=f"beside a.csv, of which the model learns, {said}$"):
-                live_rows.check_sample(sample, tmp_path, {"id", "left", "none"})
+                live_rows.check_sample(sample, tmp_path, {"id", "left"})
         else:
-            live_rows.check_sample(sample, tmp_path, {"id", "left", "none"})
+            live_rows.check_sample(sample, tmp_path, {"id", "left"})
+    live_rows.check_sample(sample, tmp_path, {"id", "gone"})  # which the training says
 
 
 def test_a_cell_may_be_longer_than_csv_takes_by_itself(tmp_path: Path) -> None:

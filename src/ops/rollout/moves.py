@@ -30,6 +30,7 @@ def shift(
     rest = deployments.other(slot)
     live: Mapping[str, int] = {slot: percent, rest: 100 - percent}
     if mirror is not None:
+        traffic.check({rest: 100}, {slot: mirror})
         live = traffic.of(endpoints.get(client, name)).live or {rest: 100}
         if mirror and live.get(slot):
             raise Refused(f"{slot} has {live[slot]} % of the live traffic: only a deployment without any can mirror it")
