@@ -76,10 +76,12 @@ def check_sample(sample: Path, folder: Path, unlearned: Collection[str]) -> None
         if not set(unlearned) <= set(header):
             return
         learned = [name for name in header if name not in unlearned]
-        lacks, strange = ([n for n in ours if n not in theirs] for ours, theirs in ((learned, shown), (shown, learned)))
-        if lacks or strange:
-            faults = [f"lacks {', '.join(lacks)}"] * bool(lacks) + [f"has {', '.join(strange)} too"] * bool(strange)
-            raise UsageError(f"{sample}: beside {file.name}, of which the model learns, it {' and '.join(faults)}")
+        faults = [f"lacks {name}" for name in learned if name not in shown]
+        faults += [f"has {name}" for name in shown if name not in learned]
+        if faults:
+            raise UsageError(
+                f"{sample} must have the columns learned from {file.name}: it {', '.join(faults)}"
+            )
 
 
 def csv_files(folder: Path) -> list[Path]:

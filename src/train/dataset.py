@@ -77,11 +77,7 @@ def prepare(rows: Rows, target: str, positive: str, drop: list[str], time_column
         )
     if target in drop or target == time_column:
         raise TargetError(f"target column {target!r} cannot be dropped or be the time column too")
-    if target in rows.mixed:
-        raise TargetError(
-            f"target column {target!r} is of another kind in one file than in others: spell it alike in all"
-        )
-    labelled = frame[target].notna() & ~frame[target].isin([np.inf, -np.inf])
+    labelled = _labelled(rows, target)
     frame = frame[labelled].reset_index(drop=True)
     if len(frame) < LEAST_ROWS:
         raise DataError(f"{rows.folder}: {len(frame)} rows with a target are too few; at least {LEAST_ROWS} are needed")
@@ -109,12 +105,20 @@ def matching(rows: Rows, like: Dataset, target: str, positive: str) -> tuple[pd.
             raise DataError(f"{rows.folder}: column {column.name!r} is {kind}, in the training data {column.type}")
     if target not in rows.frame:
         raise TargetError(f"target column {target!r} is not in {rows.folder}")
-    labelled = rows.frame[target].notna() & ~rows.frame[target].isin([np.inf, -np.inf])
-    frame = rows.frame[labelled].reset_index(drop=True)
+    frame = rows.frame[_labelled(rows, target)].reset_index(drop=True)
     mask, _ = _classes(frame[target], rows.kinds[target], positive, target)
     kinds = {column.name: column.type for column in like.columns}
     ordered = [*(n for n, k in kinds.items() if k != "text"), *(n for n, k in kinds.items() if k == "text")]
     return pd.DataFrame({name: _shaped(frame[name], kinds[name]) for name in ordered}), mask
+
+
+def _labelled(rows: Rows, target: str) -> pd.Series[bool]:
+    """Tell the rows that have a target from those that do not; raise TargetError for one of two kinds."""
+    if target in rows.mixed:
+        raise TargetError(
+            f"{rows.folder}: target column {target!r} is of another kind in one file than in others: spell it alike"
+        )
+    return rows.frame[target].notna() & ~rows.frame[target].isin([np.inf, -np.inf])
 
 
 def _in_time_order(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str, str]:
@@ -157,7 +161,7 @@ def _equals(value: object, kind: str, positive: str) -> bool:
         return str(value) == positive
     try:
         wanted = {"true": 1.0, "false": 0.0}.get(positive.strip().lower())
-        if isinstance(value, int | np.integer) and wanted is None and "." not in positive:
+        if isinstance(value, int | np.integer) and positive.strip().lstrip("+-").isdigit():
             # Numbers of more than 53 bits, as identifiers are, would be equal to their neighbours.
             return int(value) == int(positive)
         return float(value) == (float(positive) if wanted is None else wanted)  # type: ignore[arg-type]

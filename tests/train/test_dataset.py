@@ -75,8 +75,14 @@ def test_a_target_of_two_kinds_is_refused(tmp_path: Path, first: str, second: st
     """As texts, half of the positive rows would become negative without a word."""
     for name, cell in (("a", first), ("b", second)):
         (tmp_path / f"{name}.csv").write_text("n,target\n" + f"1,{cell}\n" * 60)
-    with pytest.raises(TargetError, match="target column 'target' is of another kind in one file than in others"):
+    with pytest.raises(
+        TargetError, match="is of another kind in one file than in others: spell it alike"
+    ):
         prepare(read_folder(tmp_path), "target", "1", [], None)
+    training = tmp_path / "training"
+    training.mkdir()
+    with pytest.raises(TargetError, match="in one file than in others"):
+        matching(read_folder(tmp_path), prepared(training, frame_of()), "target", "1")
 
 
 def test_an_infinite_target_is_a_missing_one(tmp_path: Path) -> None:
@@ -107,6 +113,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
         ([0, 1], "1", (1, 0)),
         ([0, 1], "1.0", (1, 0)),
         ([0, 1], "true", (1, 0)),
+        ([0, 1], "1e0", (1, 0)),
         ([0.5, 2], "2", (2, 0.5)),
         ([2**53, 2**53 + 1], str(2**53 + 1), (2**53 + 1, 2**53)),
         ([False, True], "true", (True, False)),
