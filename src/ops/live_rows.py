@@ -79,9 +79,7 @@ def check_sample(sample: Path, folder: Path, unlearned: Collection[str]) -> None
         faults = [f"lacks {name}" for name in learned if name not in shown]
         faults += [f"has {name}" for name in shown if name not in learned]
         if faults:
-            raise UsageError(
-                f"{sample} must have the columns learned from {file.name}: it {', '.join(faults)}"
-            )
+            raise UsageError(f"{sample} must have the columns learned from {file.name}: it {', '.join(faults)}")
 
 
 def csv_files(folder: Path) -> list[Path]:

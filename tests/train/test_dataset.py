@@ -75,9 +75,7 @@ def test_a_target_of_two_kinds_is_refused(tmp_path: Path, first: str, second: st
     """As texts, half of the positive rows would become negative without a word."""
     for name, cell in (("a", first), ("b", second)):
         (tmp_path / f"{name}.csv").write_text("n,target\n" + f"1,{cell}\n" * 60)
-    with pytest.raises(
-        TargetError, match="is of another kind in one file than in others: spell it alike"
-    ):
+    with pytest.raises(TargetError, match="is of another kind in one file than in others: spell it alike"):
         prepare(read_folder(tmp_path), "target", "1", [], None)
     training = tmp_path / "training"
     training.mkdir()
