@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ops import actions, deployments, endpoints, live_rows, provisioning, quota, sdk_noise, signin, training, versions
-from ops.errors import OpsError, Unreachable, UsageError
+from ops.errors import OpsError, Unreachable, UsageError, first_line
 
 if TYPE_CHECKING:
     from ops.project import Project
@@ -80,7 +80,7 @@ def _guarded(name: str, check: Callable[[Project], Finding], project: Project) -
     try:
         return check(project)
     except (AzureError, RequestException) as fault:
-        said = str(getattr(fault, "message", "") or fault).split("\n")[0][:_SHOWN]
+        said = first_line(fault)[:_SHOWN]
         status = getattr(fault, "status_code", None)
         if status == 403:
             return Finding(name, WRONG, "this sign-in may not look", _role(project))
@@ -129,7 +129,7 @@ def sign_in(project: Project, credential: Callable[[], Any] = signin.credential)
     except Unreachable as fault:
         return Finding("sign-in", WRONG, str(fault), "docs/azure-setup.md, GitHub")
     except ClientAuthenticationError as fault:
-        return _refused(project, str(fault.message).split("\n")[0])
+        return _refused(project, first_line(fault))
     return Finding("sign-in", OK, f"as {signin.speaks_for()}" if signin.federated() else "as this machine is signed in")
 
 

@@ -78,3 +78,13 @@ class Paused(OpsError):
     """The rollout stopped before its end; the traffic stays as it is."""
 
     exit_code = 3
+
+
+def first_line(fault: BaseException) -> str:
+    """Return the first line of what an error says; its kind when it says nothing.
+
+    >>> first_line(ValueError("no such slot\\nsecond line")), first_line(ConnectionResetError())
+    ('no such slot', 'ConnectionResetError')
+    """
+    said = str(getattr(fault, "message", "") or fault).strip()
+    return said.splitlines()[0] if said else type(fault).__name__

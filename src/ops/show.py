@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import actions, console, deployments, glance, job_logs, jobs, lineage, models, page, scoring, wait
 from ops import status as state
-from ops.errors import NotFound, OpsError, UsageError
+from ops.errors import NotFound, OpsError, UsageError, first_line
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
@@ -120,7 +120,7 @@ def _drift(project: Project) -> dict[str, Any]:
         moved = {column: round(index, 4) for column, index in project.drift().items()}
     except (OpsError, AzureError) as fault:
         # The rest of the status is what tells what is wrong, and it stands without this.
-        return {"drift": {}, "drift_fault": str(fault).split("\n")[0]}
+        return {"drift": {}, "drift_fault": first_line(fault)}
     return {"drift": moved, "drift_fault": None}
 
 

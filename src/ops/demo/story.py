@@ -27,7 +27,7 @@ from ops import (
 from ops.console import say
 from ops.demo.splits import Splits
 from ops.demo.summary import Story, show, summed
-from ops.errors import OpsError, Refused, RolledBack, TestFailed, UsageError
+from ops.errors import OpsError, Refused, RolledBack, TestFailed, UsageError, first_line
 from ops.rollout import command as rollout
 from ops.rollout import moves
 from ops.rollout.record import Record
@@ -146,7 +146,7 @@ def _broken(project: Project, model: Model) -> str:
         try:
             _deploy(project, model, code)
         except TestFailed as stopped:
-            first = str(stopped).splitlines()[0]
+            first = first_line(stopped)
             say(f"{first}; traffic: {traffic.read(project.client, project.endpoint)}")
             return first
     raise OpsError("the broken release passed the endpoint test")

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ops import actions, console, deployments, endpoints, page, traffic, wait, workspace
-from ops.errors import OpsError, UsageError
+from ops.errors import OpsError, UsageError, first_line
 from ops.evidence import Counts, Times
 from ops.rollout import history, ledger, machine, moves, observers, report
 from ops.rollout.ledger import Ledger
@@ -141,7 +141,7 @@ def _past(project: Project, monitor: Monitor, slot: str, deployed: OnlineDeploym
             deployed=deployments.deployed_at(deployed),
         )
     except AzureError as fault:
-        console.say(f"the past of {slot} cannot be read, its rate is learned on the way: {str(fault).splitlines()[0]}")
+        console.say(f"the past of {slot} cannot be read, its rate is learned on the way: {first_line(fault)}")
         return {}
     return {ERROR: found}
 
@@ -153,7 +153,7 @@ def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:
     try:
         yield from live.blocks(now, time.time())
     except AzureError as fault:
-        console.say(f"live metrics cannot be read, the probes go on: {str(fault).splitlines()[0]}")
+        console.say(f"live metrics cannot be read, the probes go on: {first_line(fault)}")
 
 
 def _show_plan(project: Project, plan: Plan) -> dict[str, Any]:

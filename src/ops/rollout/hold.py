@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ops import endpoints, lineage, traffic, wait
 from ops.errors import Moved, OpsError, Paused, Refused, Timeout
-from ops.rollout import lease
+from ops.rollout import lease, moves
+from ops.rollout.position import Position
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -56,10 +57,6 @@ class Hold:
     def check(self) -> None:
         """See that nobody else has taken the endpoint (Refused), or moved its traffic by hand (Paused)."""
         self._see(self._trouble)
-
-    def check_holder(self) -> None:
-        """See that nobody else has taken the endpoint (Refused), whoever moved its traffic."""
-        self._see(self._taken)
 
     def _see(self, trouble_with: Callable[[OnlineEndpoint], OpsError | None]) -> None:
         found: list[OpsError | None] = []
@@ -172,15 +169,24 @@ class Hold:
 
     def release(self, tags: Mapping[str, str]) -> None:
         """Write the last tags and give the lease back, in one write."""
-        self._tag(self.last(tags))
+        self._tag(_without_lease(tags))
         self._held = False
 
-    def last(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags of a last write, which gives the lease back too."""
-        return {**tags, lineage.LEASE: ""}
+    def roll_back(self, now: Position, reason: str, tags: Mapping[str, str]) -> None:
+        """Put all traffic on the old deployment, and give the lease back, in one write.
 
-    def given_back(self) -> None:
-        """Know that a write of somebody else's carried `last`."""
+        Refused when another operator has the endpoint; who moved its traffic does not matter.
+        """
+        self._see(self._taken)
+        moves.restore(
+            self._client,
+            self._endpoint,
+            now,
+            reason,
+            tags=_without_lease(tags),
+            deadline_seconds=self._deadline,
+            say=lambda line: None,
+        )
         self._held = False
 
     def abandon(self, tags: Mapping[str, str]) -> None:
@@ -196,8 +202,12 @@ class Hold:
             endpoint = endpoints.get(self._client, self._endpoint)
             found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
             if found is not None and found.holder == self._lease.holder:
-                traffic.tag(self._client, self._endpoint, self.last(tags), deadline_seconds=_GIVE_BACK_SECONDS)
+                traffic.tag(self._client, self._endpoint, _without_lease(tags), deadline_seconds=_GIVE_BACK_SECONDS)
         except (AzureError, OpsError):
             return
         finally:
             self._held = False
+
+
+def _without_lease(tags: Mapping[str, str]) -> dict[str, str]:
+    return {**tags, lineage.LEASE: ""}

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
 
 from ops import deployments, endpoints, lineage, provisioning, traffic, wait
-from ops.errors import Paused, Refused, RolledBack
+from ops.errors import Paused, Refused, RolledBack, first_line
 from ops.evidence import Counts, Times, Verdict
-from ops.rollout import ledger, moves
+from ops.rollout import ledger
 from ops.rollout.hold import Hold
 from ops.rollout.ledger import Ledger
 from ops.rollout.plan import Plan
@@ -169,17 +169,7 @@ class Rollout:
             raise Paused(f"{now.new} stays at {self._kept.step} %: {why}. {on}, inv rollback ends it")
         # Until it is done this run is one that was broken off: the next takes the same evidence up, and rolls back.
         rolled_back = replace(self._kept, status=ledger.ROLLED_BACK)
-        self._hold.check_holder()
-        moves.restore(
-            self._client,
-            self._plan.endpoint,
-            self._as_deployed(now),
-            why,
-            tags=self._hold.last(rolled_back.tags()),
-            deadline_seconds=self._plan.deadline_seconds,
-            say=lambda line: None,
-        )
-        self._hold.given_back()
+        self._hold.roll_back(self._as_deployed(now), why, rolled_back.tags())
         self._kept = rolled_back
         self._end(now, f"rolled back at {self._kept.step} %: {why}")
         raise RolledBack(
@@ -250,8 +240,7 @@ def _how(fault: BaseException) -> str:
     """Say how a run ended that ended neither by its evidence nor well."""
     if isinstance(fault, KeyboardInterrupt):
         return "interrupted: inv rollout goes on"
-    said = (str(fault) or type(fault).__name__).splitlines()[0]
-    return f"paused: {said}" if isinstance(fault, Paused) else f"ended: {said}"
+    return f"{'paused' if isinstance(fault, Paused) else 'ended'}: {first_line(fault)}"
 
 
 def _refuse_a_second_try(endpoint: OnlineEndpoint, now: Position) -> None:

@@ -15,10 +15,12 @@ from ops import lineage, traffic, wait
 from ops.errors import OpsError, Paused, Refused
 from ops.rollout import hold, lease
 from ops.rollout.hold import Hold
+from ops.rollout.position import Position
 
 BACK, TEN, HALF = {"blue": 100}, {"blue": 90, "green": 10}, {"blue": 50, "green": 50}
 START = datetime(2026, 11, 23, 7, tzinfo=UTC)
 LEASE_SECONDS = 60
+POSITION = Position("blue", "green", 10, "green of 2026")
 
 
 Other = Callable[[Resource], object]
@@ -256,10 +258,12 @@ def test_one_old_answer_does_not_end_a_run() -> None:
     held.checkpoint({"a": "2"}, every_seconds=0)
     assert client.endpoint.tags["a"] == "2"
     client.stale = [Resource(dict(TEN), {})]
-    held.check_holder()
+    held.roll_back(POSITION, "bad", {"a": "3"})
+    assert client.endpoint.traffic == {"blue": 100}
+    assert client.endpoint.tags["a"] == "3"
 
 
-LOOKS = {"check": Hold.check, "check_holder": Hold.check_holder, **WRITES}
+LOOKS = {"check": Hold.check, "roll_back": lambda held: held.roll_back(POSITION, "bad", {}), **WRITES}
 
 
 def test_a_write_that_shows_late_was_set_by_no_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +322,8 @@ def test_a_fault_gives_back_what_is_held_and_what_is_still_ours() -> None:
         client = Shared()
         held = taken(client)
         if lost:
-            held.given_back()
+            held.roll_back(POSITION, "bad", {})
+            client.puts.clear()
         else:
             leased(ada())(client.endpoint)
         held.abandon({"a": "1"})
