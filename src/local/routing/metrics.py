@@ -1,16 +1,17 @@
 """The router's counts as Azure Monitor tells them: metrics, dimensions, filters and time series. Pure.
 
 Names, units and dimensions are those that Azure Monitor lists as supported for
-Microsoft.MachineLearningServices/workspaces/onlineEndpoints and its deployments. A value stands for one minute;
-a longer interval has the average of its minutes, as for the percentiles on Azure ("the average P99 ... over the
-selected time period"). A minute without a request has no value.
+Microsoft.MachineLearningServices/workspaces/onlineEndpoints and its deployments. A sample is one minute of one
+combination of a metric's dimensions; what is asked for less finely is aggregated over its samples, so an Average of
+RequestsPerMinute that is not split by every dimension is the mean of its parts, not their sum ("the Sum divided by the
+Count", as Azure Monitor's page on aggregation has it). A minute without a request has no sample.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ class Definition:
     description: str
     unit: str
     dimensions: tuple[str, ...]
-    value: Callable[[Latencies, int], float | None]
+    samples: Callable[[_Minute], Sequence[float]]
 
 
 def _percentile(percent: int, dimensions: tuple[str, ...]) -> Definition:
@@ -48,7 +49,7 @@ def _percentile(percent: int, dimensions: tuple[str, ...]) -> Definition:
         "selected time period",
         "MilliSeconds",
         dimensions,
-        lambda latencies, requests: latencies.percentile(percent),
+        lambda minute: [value] if (value := minute.latencies.percentile(percent)) is not None else [],
     )
 
 
@@ -60,7 +61,7 @@ def _requests(of: str, dimensions: tuple[str, ...]) -> Definition:
         description,
         "Count",
         dimensions,
-        lambda latencies, requests: requests or None,
+        lambda minute: minute.requests,
     )
 
 
@@ -72,7 +73,7 @@ ENDPOINT = (
         "The average complete interval of time taken for a request to be responded in milliseconds",
         "MilliSeconds",
         ("deployment",),
-        lambda latencies, requests: latencies.total / latencies.count if latencies.count else None,
+        lambda minute: [minute.latencies.total / minute.latencies.count] if minute.latencies.count else [],
     ),
     *(_percentile(percent, ("deployment",)) for percent in PERCENTILES),
 )
@@ -149,22 +150,19 @@ def series(definition: Definition, query: Query, counted: Iterable[Counted]) -> 
             code="BadRequest",
         )
     shown = [dimension for dimension in condition if dimension not in query.rolled_up]
-    merged: dict[tuple[str, ...], dict[int, _Sum]] = {}
+    merged: dict[tuple[str, ...], dict[int, _Minute]] = {}
     for minute, deployment, cell in counted:
         taken: set[tuple[str, ...]] = set()
         for values, requests in _split(deployment, cell):
             if all(_holds(condition[dimension], values[dimension]) for dimension in condition):
                 key = tuple(values[dimension] for dimension in shown)
-                minutes = merged.setdefault(key, {})
-                total = minutes.get(minute)
-                if total is None:
-                    total = minutes[minute] = _Sum(Latencies())
-                total.requests += requests
+                found = merged.setdefault(key, {}).setdefault(minute, _Minute())
+                found.requests.append(requests)
                 if key not in taken:
                     # Latencies are not kept by status: a cell's count once, and only `deployment` splits them.
-                    total.latencies.merge(cell.latencies)
+                    found.latencies.merge(cell.latencies)
                     taken.add(key)
-    order = sorted(merged, key=lambda key: (-sum(each.requests for each in merged[key].values()), key))
+    order = sorted(merged, key=lambda key: (-sum(sum(each.requests) for each in merged[key].values()), key))
     return [
         {
             "metadatavalues": [
@@ -178,9 +176,11 @@ def series(definition: Definition, query: Query, counted: Iterable[Counted]) -> 
 
 
 @dataclass
-class _Sum:
-    latencies: Latencies
-    requests: int = 0
+class _Minute:
+    """What a series has of one minute: the requests of each combination of dimensions, and all their latencies."""
+
+    latencies: Latencies = field(default_factory=Latencies)
+    requests: list[float] = field(default_factory=list)
 
 
 def _split(deployment: str, cell: Cell) -> Iterator[tuple[dict[str, str], int]]:
@@ -204,11 +204,11 @@ def _holds(clauses: list[tuple[bool, str]], value: str) -> bool:
     return value.lower() not in refused and (not wanted or "*" in wanted or value.lower() in wanted)
 
 
-def _points(definition: Definition, query: Query, minutes: Mapping[int, _Sum]) -> Iterator[dict[str, Any]]:
+def _points(definition: Definition, query: Query, minutes: Mapping[int, _Minute]) -> Iterator[dict[str, Any]]:
     first = int(query.start // MINUTE) * MINUTE
     for begin in range(first, int(-(-query.end // 1)), query.interval):
         inside = [minutes[minute] for minute in range(begin, begin + query.interval, MINUTE) if minute in minutes]
-        values = [value for each in inside if (value := definition.value(each.latencies, each.requests)) is not None]
+        values = [value for each in inside for value in definition.samples(each)]
         point: dict[str, Any] = {"timeStamp": datetime.fromtimestamp(begin, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         if values:
             total = sum(values)

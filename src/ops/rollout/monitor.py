@@ -23,7 +23,8 @@ class Monitor:
     def requests(self, start: float, end: float) -> dict[tuple[str, int], int]:
         """Return the requests of the minutes from `start` up to `end` (epoch seconds), by deployment and status code.
 
-        A minute's value is its number of requests, under every aggregation: Total and Average of one minute are equal.
+        Azure has this metric's Average only, which is the mean over every dimension that is not split: so all that
+        tell requests apart are split, and their counts added up here.
         """
         [result] = self._client.query_resources(
             resource_ids=[self._endpoint_id],
@@ -33,7 +34,7 @@ class Monitor:
             timespan=(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end - 1, UTC)),
             granularity=timedelta(minutes=1),
             aggregations=["Average"],
-            filter="deployment eq '*' and statusCode eq '*'",
+            filter="deployment eq '*' and statusCode eq '*' and modelStatusCode eq '*'",
             max_results=_SERIES,
         )
         found: Counter[tuple[str, int]] = Counter()

@@ -44,7 +44,15 @@ def ask(name: str, filter: str = "", **more: Any) -> dict[tuple[str, ...], list[
 
 def test_without_a_filter_there_is_one_series() -> None:
     """All deployments and statuses together, a value a minute, none where nothing was asked."""
-    assert ask("RequestsPerMinute") == {(): [4.0, None, 1.0]}
+    assert ask("RequestsPerMinute") == {(): [pytest.approx(4 / 3), None, 1.0]}
+
+
+def test_an_average_is_over_what_is_not_split() -> None:
+    """Two failures of one kind and four of another are three on average, and six in total."""
+    rows = counted(*[(0, "blue", 424, 400, 1)] * 4, *[(0, "blue", 424, 500, 1)] * 2)
+    query = Query(("RequestsPerMinute",), 0, 60, 60, ("average", "total"), "deployment eq '*' and statusCode eq '*'")
+    [found] = series(find(ENDPOINT, "RequestsPerMinute"), query, rows)
+    assert found["data"] == [{"timeStamp": "1970-01-01T00:00:00Z", "average": 3.0, "total": 6.0}]
 
 
 def test_a_star_splits() -> None:
@@ -63,7 +71,7 @@ def test_what_a_filter_leaves_out_is_not_counted() -> None:
         ("green", "4xx"): [None, None, 1.0]
     }
     both = ask("RequestsPerMinute", "DEPLOYMENT eq 'blue' or deployment eq 'green'")
-    assert both == {("blue",): [3.0, None, None], ("green",): [1.0, None, 1.0]}
+    assert both == {("blue",): [1.5, None, None], ("green",): [1.0, None, 1.0]}
 
 
 def test_the_containers_status_is_a_dimension() -> None:
@@ -76,7 +84,7 @@ def test_the_containers_status_is_a_dimension() -> None:
 def test_rolled_up_dimensions_filter_and_do_not_split() -> None:
     """The dimension decides what is counted, and its values come together."""
     found = ask("RequestsPerMinute", "deployment eq '*' and statusCode eq '*'", rolled_up=frozenset({"statuscode"}))
-    assert found == {("blue",): [3.0, None, None], ("green",): [1.0, None, 1.0]}
+    assert found == {("blue",): [1.5, None, None], ("green",): [1.0, None, 1.0]}
 
 
 def test_latencies_are_those_of_the_deployment() -> None:
@@ -91,7 +99,7 @@ def test_a_longer_interval_has_the_average_of_its_minutes() -> None:
     query = Query(("RequestsPerMinute",), 0, 180, 180, ("average", "total", "minimum", "maximum", "count"))
     [found] = series(find(ENDPOINT, "RequestsPerMinute"), query, ROWS)
     [point] = found["data"]
-    wanted = {"average": 2.5, "total": 5.0, "minimum": 1.0, "maximum": 4.0, "count": 2.0}
+    wanted = {"average": 1.25, "total": 5.0, "minimum": 1.0, "maximum": 2.0, "count": 4.0}
     assert point == {"timeStamp": "1970-01-01T00:00:00Z"} | wanted
 
 
