@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from local.routing.calls import Call
-from local.routing.replies import Reply
 from local.routing.router import Router
 from local.routing.routes import EndpointRoute
+from local.routing.scoring_reply import ScoringReply
+from local.routing.scoring_request import ScoringRequest
 from local.serving.spec import DeploymentSpec
 from local.serving.supervisor import Supervisor
 
@@ -62,13 +62,13 @@ class Bench:
 
     async def score(self, **asked: Any) -> tuple[int, Any]:
         """Send one request through the router; give status and parsed body."""
-        came: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[ScoringReply] = asyncio.get_running_loop().create_future()
         headers = [(b"authorization", b"Bearer " + KEY.encode()), (b"content-type", b"application/json")]
-        call = Call.of("POST", b"/endp/score", headers)
-        refused = self.router.refuse(call)
+        request = ScoringRequest.of("POST", b"/endp/score", headers)
+        refused = self.router.check(request)
         if refused is None:
-            self.router.take(call, json.dumps(asked).encode(), came.set_result)
-        reply = refused or await came
+            self.router.dispatch(request, json.dumps(asked).encode(), answered.set_result)
+        reply = refused or await answered
         return reply.status, json.loads(reply.body)
 
 

@@ -91,8 +91,8 @@ def _new_token() -> str:
     It is compared as a whole, and nothing here trusts what stands in it.
     """
     parts = {"alg": "none", "typ": "JWT"}, {"aud": AUDIENCE, "tid": SUBSCRIPTION_ID, "name": "local user"}
-    spelled = (urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
-    return ".".join((*spelled, secrets.token_urlsafe(32)))
+    encoded = (urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return ".".join((*encoded, secrets.token_urlsafe(32)))
 
 
 def _token(folder: Path) -> tuple[Path, str]:

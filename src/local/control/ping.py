@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from local.proof import proof
-from local.routing.replies import Reply
+from local.routing.scoring_reply import ScoringReply
 
 
 class Ping:
@@ -16,8 +16,8 @@ class Ping:
         self._identity = dict(identity)
         self._token = token
 
-    def __call__(self, query: bytes) -> Reply:
+    def __call__(self, query: bytes) -> ScoringReply:
         """Answer with the proof of the nonce that is the query."""
         nonce = query.decode("latin-1")[:200]
         body = json.dumps(self._identity | {"proof": proof(self._token, nonce)}).encode()
-        return Reply(200, [(b"content-type", b"application/json")], body)
+        return ScoringReply(200, [(b"content-type", b"application/json")], body)

@@ -1,32 +1,34 @@
-"""One request to a server of this machine, for who waits for its answer."""
+"""One request to a server on this machine, for a caller that awaits the answer."""
 
 from __future__ import annotations
 
 import asyncio
 
 from local.routing.exchange import Address, Answer, Exchange, ExchangeFailed
-from local.routing.replies import PAYLOAD_LIMIT
+from local.routing.scoring_reply import PAYLOAD_LIMIT
 
 
 async def ask(address: Address, request: bytes, timeout: float) -> Answer:
-    """Send a request (of `calls.request_bytes`) and give its answer, whatever its status.
+    """Send a request (made by `scoring_request.request_bytes`) and return its answer, whatever its status.
 
-    Raise ExchangeFailed if none comes whole or it is over `PAYLOAD_LIMIT`, and TimeoutError after `timeout` seconds.
+    Raises:
+        ExchangeFailed: no whole answer came, or it is over `PAYLOAD_LIMIT`.
+        TimeoutError: none came within `timeout` seconds.
     """
-    outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-    def done(came: Answer | ExchangeFailed) -> None:
-        if outcome.done():
+    def on_outcome(outcome: Answer | ExchangeFailed) -> None:
+        if answer.done():
             return
-        if isinstance(came, Answer):
-            outcome.set_result(came)
+        if isinstance(outcome, Answer):
+            answer.set_result(outcome)
         else:
-            outcome.set_exception(came)
+            answer.set_exception(outcome)
 
-    exchange = Exchange(address, request, PAYLOAD_LIMIT, done)
+    exchange = Exchange(address, request, PAYLOAD_LIMIT, on_outcome)
     try:
         exchange.start()
         async with asyncio.timeout(timeout):
-            return await outcome
+            return await answer
     finally:
         exchange.close()

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from local.routing.calls import Call
 from local.routing.exchange import HEAD_LIMIT
-from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal, too_large
+from local.routing.scoring_reply import PAYLOAD_LIMIT, ScoringReply, refusal, too_large
+from local.routing.scoring_request import ScoringRequest
 
 if TYPE_CHECKING:
     from local.routing.forward import Forwarding
@@ -35,22 +35,22 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class IncomingRequest:
-    """A request as far as it has come in; `reply` is there early for one that is refused."""
+    """A request as far as it has arrived; one that is refused early has its `reply` before it is whole."""
 
-    __slots__ = ("bodiless", "body", "call", "judged", "keep", "reply", "size", "whole")
+    __slots__ = ("bodiless", "body", "checked", "head", "keep", "reply", "size", "whole")
 
     def __init__(self) -> None:
-        self.call: Call | None = None
-        self.reply: Reply | None = None
+        self.head: ScoringRequest | None = None
+        self.reply: ScoringReply | None = None
         self.body: list[bytes] = []
         self.size = 0
-        self.judged = False
+        self.checked = False
         self.whole = False
         self.keep = True
         self.bodiless = False
 
-    def refuse(self, reply: Reply) -> None:
-        """Answer so, without reading on."""
+    def refuse(self, reply: ScoringReply) -> None:
+        """Answer with this, and read no more of the request."""
         self.reply = self.reply or reply
         self.keep = False
 
@@ -142,7 +142,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; trailers are not looked at."""
-        if self._requests[-1].call is None:
+        if self._requests[-1].head is None:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -151,7 +151,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         method = parser.get_method().decode("ascii")
         request.bodiless = method == "HEAD"
         request.keep = parser.should_keep_alive() and parser.get_http_version() != "1.0"
-        request.call = Call.of(method, self._target, self._headers)
+        request.head = ScoringRequest.of(method, self._target, self._headers)
         if parser.should_upgrade():
             # The parser takes what follows for another protocol's, and a body with it.
             request.refuse(refusal(400, "UpgradeRefused", "This address speaks HTTP/1.1 only."))
@@ -186,7 +186,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         return self._requests[-1]
 
     def _check_size(self, request: IncomingRequest) -> None:
-        if request.call is None and self._raw > HEAD_LIMIT:
+        if request.head is None and self._raw > HEAD_LIMIT:
             request.refuse(refusal(431, "HeadTooLarge", f"The head of the request is over {HEAD_LIMIT} bytes."))
         elif request.size > PAYLOAD_LIMIT or self._raw > _MESSAGE_LIMIT:
             request.refuse(too_large())
@@ -196,40 +196,40 @@ class ClientConnection(asyncio.BufferedProtocol):
         requests = self._requests
         while requests and not (self._answering or self._stalled or self._transport.is_closing()):
             first = requests[0]
-            if first.call is not None and not first.judged and first.reply is None:
-                self._judge(first, first.call)
+            if first.head is not None and not first.checked and first.reply is None:
+                self._check(first, first.head)
             if first.reply is not None:
-                self._write(self._front.router.seal(first.call, first.reply) if first.call else first.reply)
-            elif first.call is not None and first.whole:
+                self._write(self._front.router.finish(first.head, first.reply) if first.head else first.reply)
+            elif first.head is not None and first.whole:
                 self._answering = True
-                forwarding = self._front.router.take(first.call, b"".join(first.body), self._answered)
+                forwarding = self._front.router.dispatch(first.head, b"".join(first.body), self._answered)
                 # One that is answered already would be kept, with its request, until the next.
                 self._forwarding = forwarding if self._answering else None
             else:
                 break
         self._watch_request()
 
-    def _judge(self, first: IncomingRequest, call: Call) -> None:
-        first.judged = True
-        first.reply = self._front.judge(call)
+    def _check(self, first: IncomingRequest, head: ScoringRequest) -> None:
+        first.checked = True
+        first.reply = self._front.check(head)
         if not first.whole:
             if first.reply is not None:
                 first.keep = False
-            elif call.expects:
+            elif head.expects:
                 self._transport.write(_CONTINUE)
 
-    def _answered(self, reply: Reply) -> None:
+    def _answered(self, reply: ScoringReply) -> None:
         self._write(reply)
         if self._requests:
             self._loop.call_soon(self._advance)
 
-    def _write(self, reply: Reply) -> None:
+    def _write(self, reply: ScoringReply) -> None:
         first = self._requests.popleft()
         self._answering = False
         self._forwarding = None
         self._since = self._loop.time()
         keep = first.keep and not self._front.ending
-        self._transport.write(reply.spell(date=self._front.date(), keep=keep, bodiless=first.bodiless))
+        self._transport.write(reply.to_bytes(date=self._front.date(), keep=keep, bodiless=first.bodiless))
         if not keep:
             self._hang_up(first.whole)
         elif self._paused and len(self._requests) < 2:

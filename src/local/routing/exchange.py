@@ -47,7 +47,7 @@ class AnswerTooLarge(ExchangeFailed):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; header names are as the server spelled them."""
+    """A whole answer; header names are as the server wrote them, in upper or lower case."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -110,7 +110,7 @@ class Exchange:
         try:
             self._socket = made = socket.socket(socket.AF_UNIX if isinstance(self._address, str) else socket.AF_INET)
             made.setblocking(False)
-            # By number: for each socket it does not know yet, the selector would spell out the object.
+            # By number: for each socket that it does not know yet, the selector would make the object's repr.
             self._descriptor = made.fileno()
             made.connect(self._address)
         except BlockingIOError:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from local.routing.backend import Backend, Upstream
 from local.routing.exchange import Answer, AnswerTooLarge, Exchange, ExchangeFailed
-from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal
+from local.routing.scoring_reply import PAYLOAD_LIMIT, ScoringReply, refusal
 
 _UNREACHED_TRIES = 3
 
@@ -45,11 +45,11 @@ class Forwarding:
         "_upstream",
     )
 
-    def __init__(self, backend: Backend, request: bytes, done: Callable[[Reply], None]) -> None:
+    def __init__(self, backend: Backend, request: bytes, done: Callable[[ScoringReply], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._backend = backend
         self._request = request
-        self._done: Callable[[Reply], None] | None = done
+        self._done: Callable[[ScoringReply], None] | None = done
         self._deadline = self._loop.time() + backend.limits.request_timeout_ms / 1000
         self._timer: asyncio.TimerHandle | None = None
         self._queued: asyncio.TimerHandle | None = None
@@ -60,7 +60,7 @@ class Forwarding:
         self._repeated = False
         self._tries = 0
 
-    def start(self, pause: float = 0.0, instead: Reply | None = None) -> None:
+    def start(self, pause: float = 0.0, instead: ScoringReply | None = None) -> None:
         """Begin, `pause` seconds from now, which count towards the timeout; `instead` is then all there is of it.
 
         `done` may be called before this returns.
@@ -85,7 +85,7 @@ class Forwarding:
             self._admitted = False
             self._backend.pending -= 1
 
-    def _begin(self, instead: Reply | None) -> None:
+    def _begin(self, instead: ScoringReply | None) -> None:
         backend = self._backend
         if instead is not None:
             self._end(instead)
@@ -115,14 +115,14 @@ class Forwarding:
 
     def _send(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._exchange = upstream.begin(self._request, PAYLOAD_LIMIT, self._came)
+        self._exchange = upstream.begin(self._request, PAYLOAD_LIMIT, self._on_outcome)
         self._exchange.start()
 
-    def _came(self, outcome: Answer | ExchangeFailed) -> None:
+    def _on_outcome(self, outcome: Answer | ExchangeFailed) -> None:
         upstream = self._upstream
         self._end_exchange()
         if isinstance(outcome, Answer):
-            self._end(Reply.of(outcome))
+            self._end(ScoringReply.of(outcome))
         elif isinstance(outcome, AnswerTooLarge):
             message = f"The container's answer is too large: {outcome}."
             self._end(
@@ -159,12 +159,12 @@ class Forwarding:
             self._upstream.end(self._exchange)
             self._exchange = self._upstream = None
 
-    def _end(self, reply: Reply) -> None:
+    def _end(self, reply: ScoringReply) -> None:
         done = self._done
         self.cancel()
         if done is not None:
             done(reply)
 
 
-def _broken(message: str, reason: str = "model_error") -> Reply:
+def _broken(message: str, reason: str = "model_error") -> ScoringReply:
     return refusal(424, "ModelError", message, reason=reason, model_status=503)

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 
-from local.routing.calls import Call
 from local.routing.client_connection import ClientConnection
-from local.routing.replies import Reply
 from local.routing.router import Router
+from local.routing.scoring_reply import ScoringReply
+from local.routing.scoring_request import ScoringRequest
 
 _READ_BYTES = 64 << 10
 
-Pages = Mapping[tuple[str, str], Callable[[bytes], Reply]]
-"""What is answered beside the router: by the two parts of its path, from its query."""
+Pages = Mapping[tuple[str, str], Callable[[bytes], ScoringReply]]
+"""What is answered without the router: by the two parts of a path, a function of the query."""
 
 
 class Front:
@@ -59,13 +59,13 @@ class Front:
         self.connections.discard(connection)
         self._empty.set()
 
-    def judge(self, call: Call) -> Reply | None:
-        """Answer a call by its head alone, or let it pass."""
-        page = self._pages.get((call.endpoint, call.operation))
-        return page(call.query) if page is not None else self.router.refuse(call)
+    def check(self, request: ScoringRequest) -> ScoringReply | None:
+        """Return the answer to a request that its head alone decides, or None to let it pass."""
+        page = self._pages.get((request.endpoint, request.operation))
+        return page(request.query) if page is not None else self.router.check(request)
 
     def date(self) -> bytes:
-        """Spell the time of an answer."""
+        """Return the present time as a Date header has it."""
         now = int(time.time())
         if now != self._second:
             self._second = now

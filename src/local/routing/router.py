@@ -1,6 +1,6 @@
 """The scoring front: authenticates, splits, mirrors, forwards and counts.
 
-It judges and sends what `client_connection` has read of `/{endpoint}/score` (and `/{endpoint}/` and its
+It checks and dispatches what `client_connection` has read of `/{endpoint}/score` (and `/{endpoint}/` and its
 `swagger.json`), and stands where the front of a managed endpoint stands on Azure. A change of route takes effect
 between two requests: each request reads the table once.
 """
@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 
 from local.routing.backend import Backend
-from local.routing.calls import CLIENT_REQUEST_ID, PIN, Call
 from local.routing.forward import Forwarding
-from local.routing.replies import PAYLOAD_LIMIT, Reply, refusal, too_large
 from local.routing.routes import EndpointRoute, Fault, Route
+from local.routing.scoring_reply import PAYLOAD_LIMIT, ScoringReply, refusal, too_large
+from local.routing.scoring_request import CLIENT_REQUEST_ID, PIN, ScoringRequest
 from local.routing.telemetry import Telemetry
 
 _METHODS = {"score": ("POST", "GET"), "": ("GET",), "swagger.json": ("GET",)}
@@ -54,7 +54,7 @@ class Router:
     ) -> None:
         """Make a share (0 to 1) of a deployment's requests late, or fail as if its container said `status`.
 
-        A delay counts towards the request timeout; with no status the request is then forwarded.
+        A delay counts towards the request timeout; with no status the request is then raw.
         """
         self._faults[endpoint, deployment] = Fault(share, status, delay_ms)
 
@@ -68,59 +68,61 @@ class Router:
             copy.cancel()
         self._mirrored.clear()
 
-    def refuse(self, call: Call) -> Reply | None:
-        """Judge a request by its head; None lets it pass."""
-        methods = _METHODS.get(call.operation)
-        route = self._routes.get(call.endpoint)
+    def check(self, request: ScoringRequest) -> ScoringReply | None:
+        """Return the refusal of a request that its head rules out, or None to let it pass."""
+        methods = _METHODS.get(request.operation)
+        route = self._routes.get(request.endpoint)
         if methods is None or route is None:
-            return _no_endpoint(call.endpoint)
-        if not route.admits(call.authorization):
-            if not call.authorization.lower().startswith(b"bearer "):
+            return _no_endpoint(request.endpoint)
+        if not route.admits(request.authorization):
+            if not request.authorization.lower().startswith(b"bearer "):
                 return refusal(401, "key_auth_bad_header", "The Authorization header is not 'Bearer <key>'.")
             return refusal(401, "key_auth_access_denied", "The key or token is not valid for this endpoint.")
-        if call.method not in methods:
-            reply = refusal(405, "MethodNotAllowed", f"{call.method} is not allowed here.")
+        if request.method not in methods:
+            reply = refusal(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
             reply.headers.append((b"allow", ", ".join(methods).encode()))
             return reply
-        return too_large() if call.length > PAYLOAD_LIMIT else None
+        return too_large() if request.length > PAYLOAD_LIMIT else None
 
-    def take(self, call: Call, body: bytes, done: Callable[[Reply], None]) -> Forwarding | None:
-        """Send a request that `refuse` let pass on its way; None if it has no way to go.
+    def dispatch(self, request: ScoringRequest, body: bytes, done: Callable[[ScoringReply], None]) -> Forwarding | None:
+        """Dispatch a request that passed `check`; None when no deployment can take it.
 
-        `done` gets its sealed reply, perhaps before this returns.
+        `done` gets the finished reply, perhaps before this returns.
         """
         # Looked up after the body has come, so that a slow sender is routed by the present table.
-        route = self._routes.get(call.endpoint)
+        route = self._routes.get(request.endpoint)
         if route is None:
-            done(self.seal(call, _no_endpoint(call.endpoint)))
+            done(self.finish(request, _no_endpoint(request.endpoint)))
             return None
-        name = call.pin if call.pin is not None else route.traffic.choose(self._draw())
+        name = request.pin if request.pin is not None else route.traffic.choose(self._draw())
         backend = self._backends.get((route.name, name)) if name is not None else None
         if name is None or backend is None:
-            done(self.seal(call, _no_deployment(call)))
+            done(self.finish(request, _no_deployment(request)))
             return None
-        request = call.request(body)
-        if call.pin is None and route.mirror is not None and self._draw() < route.mirror[1]:
-            self._mirror(route.name, route.mirror[0], request)
+        raw = request.to_bytes(body)
+        if request.pin is None and route.mirror is not None and self._draw() < route.mirror[1]:
+            self._mirror(route.name, route.mirror[0], raw)
         session = backend.session
 
-        def came(reply: Reply) -> None:
-            done(self.seal(call, reply, name, session))
+        def on_reply(reply: ScoringReply) -> None:
+            done(self.finish(request, reply, name, session))
 
-        forwarding = Forwarding(backend, request, came)
+        forwarding = Forwarding(backend, raw, on_reply)
         self._start(forwarding, route.name, name)
         return forwarding
 
-    def seal(self, call: Call, reply: Reply, deployment: str = "", session: str = "") -> Reply:
-        """Count the reply to a call, and put on it where it comes from."""
-        if call.endpoint in self._routes:
-            seconds = time.perf_counter() - call.started
-            self.telemetry.record(call.endpoint, deployment, reply.status, reply.model_status, seconds)
+    def finish(
+        self, request: ScoringRequest, reply: ScoringReply, deployment: str = "", session: str = ""
+    ) -> ScoringReply:
+        """Count a reply, and add the headers that name its request and its deployment."""
+        if request.endpoint in self._routes:
+            seconds = time.perf_counter() - request.started
+            self.telemetry.record(request.endpoint, deployment, reply.status, reply.model_status, seconds)
         headers = reply.headers
-        headers.append((b"x-request-id", call.request_id))
-        headers.append((b"x-ms-request-id", call.client_request_id or call.request_id))
-        if call.client_request_id:
-            headers.append((CLIENT_REQUEST_ID, call.client_request_id))
+        headers.append((b"x-request-id", request.request_id))
+        headers.append((b"x-ms-request-id", request.client_request_id or request.request_id))
+        if request.client_request_id:
+            headers.append((CLIENT_REQUEST_ID, request.client_request_id))
         if deployment:
             headers.append((PIN, deployment.encode()))
             headers.append((b"azureml-model-session", session.encode()))
@@ -137,29 +139,29 @@ class Router:
             instead = refusal(424, "ModelError", message, reason="model_error", model_status=fault.status)
         forwarding.start(fault.delay_ms / 1000, instead)
 
-    def _mirror(self, endpoint: str, name: str, request: bytes) -> None:
+    def _mirror(self, endpoint: str, name: str, raw: bytes) -> None:
         backend = self._backends.get((endpoint, name))
         if backend is None or len(self._mirrored) >= _MIRRORED_AT_ONCE:
             return
         started = time.perf_counter()
 
-        def came(reply: Reply) -> None:
+        def on_reply(reply: ScoringReply) -> None:
             self._mirrored.discard(copy)
             seconds = time.perf_counter() - started
             self.telemetry.record(endpoint, name, reply.status, reply.model_status, seconds)
 
-        copy = Forwarding(backend, request, came)
+        copy = Forwarding(backend, raw, on_reply)
         self._mirrored.add(copy)
         self._start(copy, endpoint, name)
 
 
-def _no_endpoint(name: str) -> Reply:
+def _no_endpoint(name: str) -> ScoringReply:
     return refusal(404, "EndpointNotFound", f"No endpoint serves this address (endpoint '{name[:64]}').")
 
 
-def _no_deployment(call: Call) -> Reply:
-    if call.pin is not None:
-        message = f"Endpoint '{call.endpoint}' has no deployment '{call.pin[:64]}' to serve this request."
+def _no_deployment(request: ScoringRequest) -> ScoringReply:
+    if request.pin is not None:
+        message = f"Endpoint '{request.endpoint}' has no deployment '{request.pin[:64]}' to serve this request."
     else:
-        message = f"Endpoint '{call.endpoint}' has no valid deployment with positive weight."
+        message = f"Endpoint '{request.endpoint}' has no valid deployment with positive weight."
     return refusal(404, "DeploymentNotFound", message)

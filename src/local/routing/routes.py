@@ -11,7 +11,7 @@ from local.routing.traffic import Split
 
 @dataclass(frozen=True)
 class EndpointRoute:
-    """An endpoint as it is set: `check`, if given, judges tokens beside the keys."""
+    """An endpoint as it is set: `check`, if given, says which tokens are valid beside the keys."""
 
     name: str
     keys: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Route:
         self._check = route.check
 
     def admits(self, authorization: bytes) -> bool:
-        """Judge an Authorization header, in a time that tells nothing of how much of a key was right."""
+        """Say whether an Authorization header is valid; how long it takes does not tell how much of a key was right."""
         scheme, _, token = authorization.partition(b" ")
         token = token.strip()
         if scheme.lower() != b"bearer" or not token:

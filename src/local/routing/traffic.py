@@ -41,7 +41,7 @@ def check_traffic(traffic: Mapping[str, object], mirror: Mapping[str, object], d
     shadow = _percentages("mirror traffic", mirror, deployments)
     total = sum(live.values())
     if total not in (0, 100):
-        raise Invalid(f"The sum of traffic must be 0 or 100, but {_spell(live)} sums to {total}.")
+        raise Invalid(f"The sum of traffic must be 0 or 100, but {_in_words(live)} sums to {total}.")
     mirrored = [name for name, percent in shadow.items() if percent]
     if len(mirrored) > 1:
         raise Invalid(f"Mirror traffic can go to one deployment only, not to {', '.join(sorted(mirrored))}.")
@@ -93,5 +93,5 @@ def _percentages(kind: str, shares: Mapping[str, object], deployments: Collectio
     return checked
 
 
-def _spell(shares: Mapping[str, int]) -> str:
+def _in_words(shares: Mapping[str, int]) -> str:
     return ", ".join(f"{name}={percent}" for name, percent in sorted(shares.items())) or "nothing"

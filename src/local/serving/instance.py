@@ -13,8 +13,8 @@ from pathlib import Path
 from local.errors import LocalError
 from local.routing.ask import ask
 from local.routing.backend import Upstream
-from local.routing.calls import request_bytes
 from local.routing.exchange import ExchangeFailed
+from local.routing.scoring_request import request_bytes
 from local.serving.containers import GRACE_SECONDS, Container, Containers
 from local.serving.spec import DeploymentSpec
 

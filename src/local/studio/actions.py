@@ -129,9 +129,9 @@ class Actions:
 
     def _planned(self, kind: str, document: Document, live: Mapping[str, int], tags: Mapping[str, str]) -> Plan:
         seen = _split(document)
-        says = f"{document.name} goes from {_spell(seen['traffic'])} to {_spell(live)}."
+        says = f"{document.name} goes from {_in_words(seen['traffic'])} to {_in_words(live)}."
         if any(seen["mirror"].values()):
-            says += f" The mirror ({_spell(seen['mirror'])}) ends."
+            says += f" The mirror ({_in_words(seen['mirror'])}) ends."
         lease = document.body["tags"].get("lease")
         if lease:
             says += " A rollout holds this endpoint: it gives way and ends."
@@ -153,12 +153,12 @@ class Actions:
             if _shares(found) != _shares(plan.live):
                 if self._clock() - start > _BUSY_SECONDS:
                     raise Conflict(
-                        f"Something else sets the traffic of {plan.target} again and again: it is now {_spell(found)}. "
-                        "Stop that, then ask again."
+                        f"Something else sets the traffic of {plan.target} again and again: "
+                        f"it is now {_in_words(found)}. Stop that, then ask again."
                     )
                 await self._put(plan, start)
                 since = self._clock()
-        return {"done": f"traffic: {_spell(plan.live)}"}
+        return {"done": f"traffic: {_in_words(plan.live)}"}
 
     async def _put(self, plan: Plan, start: float) -> None:
         path = self._state.place.endpoint_id(plan.target)
@@ -204,5 +204,5 @@ def _shares(live: Mapping[str, int]) -> dict[str, int]:
     return {name: share for name, share in live.items() if share}
 
 
-def _spell(live: Mapping[str, int]) -> str:
+def _in_words(live: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {share} %" for name, share in sorted(live.items()) if share) or "no traffic"

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from local.errors import Invalid, NotFound
 from local.routing.ask import ask
-from local.routing.calls import PIN, request_bytes
 from local.routing.exchange import ExchangeFailed
+from local.routing.scoring_request import PIN, request_bytes
 from local.wire.call import Json
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ class Guard:
 
     def derive(self, *purpose: str) -> str:
         """Return a secret for one purpose, from which the workspace's token cannot be found."""
-        # As a list, so that no two purposes are spelled alike, whatever is in a name.
+        # As a list, so that no two purposes give the same text, whatever is in a name.
         return hmac.new(self._token, json.dumps(purpose).encode(), hashlib.sha256).hexdigest()
 
     def check_origin(self, headers: Mapping[str, str]) -> None:

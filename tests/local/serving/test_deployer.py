@@ -16,7 +16,7 @@ from servers import run, until
 from local.control.api import Api
 from local.control.state import State, assemble
 from local.errors import Conflict, Invalid
-from local.routing.calls import Call as Request
+from local.routing.scoring_request import ScoringRequest
 from local.serving.spec import DeploymentSpec
 from local.storage.store import Document
 from local.wire.call import Call, Reply
@@ -65,7 +65,7 @@ async def ask(state: State, method: str, path: str, properties: dict[str, Any] |
 
 def knock(state: State, endpoint: str) -> int:
     """Call an endpoint without a key: 401 where there is one."""
-    reply = state.router.refuse(Request.of("POST", f"/{endpoint}/score".encode(), []))
+    reply = state.router.check(ScoringRequest.of("POST", f"/{endpoint}/score".encode(), []))
     assert reply is not None
     return reply.status
 

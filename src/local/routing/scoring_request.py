@@ -1,4 +1,4 @@
-"""A scoring request as it comes in: its head, and what of it the container gets."""
+"""A scoring request as it comes in: its head, and the part of it that the container gets."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NOT_FORWARDED = frozenset(
 
 
 @dataclass(slots=True)
-class Call:
-    """A request as far as its headers tell."""
+class ScoringRequest:
+    """What the head of a request says."""
 
     method: str
     endpoint: str
@@ -39,31 +39,35 @@ class Call:
     started: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def of(cls, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> Call:
-        """Read the target and the headers (names in lower case). Raise HttpParserInvalidURLError for no address."""
+    def of(cls, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> ScoringRequest:
+        """Read the target and the headers (names in lower case).
+
+        Raises:
+            HttpParserInvalidURLError: the target is not an address.
+        """
         url = httptools.parse_url(target)
         path = url.path.decode("ascii") if url.path else "/"
         endpoint, _, operation = (unquote(path) if "%" in path else path).lstrip("/").partition("/")
         forwarded: list[tuple[bytes, bytes]] = []
-        call = cls(method, endpoint, operation, url.query or b"", str(uuid.uuid4()).encode(), forwarded)
+        request = cls(method, endpoint, operation, url.query or b"", str(uuid.uuid4()).encode(), forwarded)
         for header in headers:
             name, value = header
             if name not in _NOT_FORWARDED:
                 forwarded.append(header)
                 if name == PIN:
-                    call.pin = value.decode("latin-1")
+                    request.pin = value.decode("latin-1")
             elif name == b"authorization":
-                call.authorization = value
+                request.authorization = value
             elif name == b"content-length":
-                call.length = int(value) if value.isdigit() else 0
+                request.length = int(value) if value.isdigit() else 0
             elif name == b"expect":
-                call.expects = value.lower() == b"100-continue"
+                request.expects = value.lower() == b"100-continue"
             elif name == CLIENT_REQUEST_ID and _CLIENT_REQUEST_ID_FORM.fullmatch(value):
-                call.client_request_id = value
-        return call
+                request.client_request_id = value
+        return request
 
-    def request(self, body: bytes) -> bytes:
-        """Spell the request for the container."""
+    def to_bytes(self, body: bytes) -> bytes:
+        """Return the request as the container gets it."""
         headers = [(b"x-request-id", self.request_id), *self.forwarded]
         if self.client_request_id:
             headers.append((CLIENT_REQUEST_ID, self.client_request_id))
@@ -72,7 +76,7 @@ class Call:
 
 
 def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """Spell a request that asks for the connection to be closed after its answer.
+    """Return a request that asks for the connection to be closed after its answer.
 
     `headers` must hold neither Host, Connection, Content-Length nor Transfer-Encoding.
     """

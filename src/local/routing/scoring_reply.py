@@ -21,7 +21,7 @@ _OWN_HEADERS = frozenset(
 
 
 @dataclass(slots=True)
-class Reply:
+class ScoringReply:
     """An answer on its way to a client. `model_status` is the container's own, None if it gave none."""
 
     status: int
@@ -29,8 +29,11 @@ class Reply:
     body: bytes
     model_status: int | None = None
 
-    def spell(self, *, date: bytes, keep: bool, bodiless: bool) -> bytes:
-        """Spell the whole answer; `keep` the connection or say that it ends, `bodiless` as to HEAD."""
+    def to_bytes(self, *, date: bytes, keep: bool, bodiless: bool) -> bytes:
+        """Return the whole answer as it is sent; without `keep` it says that the connection ends.
+
+        `bodiless` leaves out the body, as in an answer to HEAD.
+        """
         lines = [_status_line(self.status), b"date: ", date, b"\r\n"]
         for name, value in self.headers:
             lines += (name, b": ", value, b"\r\n")
@@ -42,7 +45,7 @@ class Reply:
         return b"".join(lines)
 
     @classmethod
-    def of(cls, answer: Answer) -> Reply:
+    def of(cls, answer: Answer) -> ScoringReply:
         """Pass the container's answer on: as it is if it is a 200, else as a 424 that names its status."""
         headers = [(lower, value) for name, value in answer.headers if (lower := name.lower()) not in _OWN_HEADERS]
         if answer.status == 200:
@@ -59,17 +62,17 @@ def _status_line(status: int) -> bytes:
 
 def refusal(
     status: int, code: str, message: str, *, reason: str | None = None, model_status: int | None = None
-) -> Reply:
-    """Spell an answer of the router's own, in the error shape that the SDK reads."""
+) -> ScoringReply:
+    """Return an error of the router's own, in the form that the SDK reads."""
     body = json.dumps({"error": {"code": code, "message": message}}).encode()
     headers = [(b"content-type", b"application/json")]
     if reason:
         headers.append((b"ms-azureml-model-error-reason", reason.encode()))
     if model_status is not None:
         headers.append((b"ms-azureml-model-error-statuscode", str(model_status).encode()))
-    return Reply(status, headers, body, model_status)
+    return ScoringReply(status, headers, body, model_status)
 
 
-def too_large() -> Reply:
-    """Refuse a request body over the limit; who sends it must not read on."""
+def too_large() -> ScoringReply:
+    """Return the refusal of a body over the limit; the rest of the request must not be read."""
     return refusal(413, "PayloadTooLarge", f"The request is over {PAYLOAD_LIMIT} bytes.")
