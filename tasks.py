@@ -116,7 +116,7 @@ def deploy(
 def test_endpoint(c: Context, slot: str = "", json: bool = False) -> Any:
     """Send good and bad requests, and check every answer."""
     project = opened(c)
-    return show.checks(project.test(project.slot(slot)))
+    return show.checks(project.test_by_hand(project.slot(slot)))
 
 
 @task(

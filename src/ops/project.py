@@ -104,7 +104,7 @@ class Project:
                 judge_disagreement=chosen.judge_disagreement,
                 slower=chosen.slower,
             ),
-            bake_seconds=chosen.bake_seconds,
+            bake_seconds=self.settings.bake_seconds,
             min_requests=chosen.min_requests,
             step_seconds=chosen.step_minutes * 60,
             on_fail="pause" if (on_fail or chosen.on_fail) == "pause" else "rollback",
@@ -162,6 +162,11 @@ class Project:
     def test(self, slot: str | None) -> list[scoring.Check]:
         """Run the endpoint test; TestFailed names the checks that failed."""
         return scoring.test(self.root, self.address, slot, self.sample)
+
+    def test_by_hand(self, slot: str | None) -> list[scoring.Check]:
+        """Run the endpoint test by itself; Refused while a rollout is at work."""
+        moves.check_quiet(endpoints.get(self.client, self.endpoint))
+        return self.test(slot)
 
     def shift(self, slot: str, percent: int, *, mirror: bool) -> traffic.Split:
         """Give `slot` a share of the traffic, or of copies."""

@@ -113,7 +113,7 @@ class Rollout(_Section):
     """The steps of a rollout, and what each must show."""
 
     steps: Annotated[tuple[Percent, ...], BeforeValidator(_words)] = (10, 25, 50, 100)
-    bake_seconds: Seconds = 10
+    bake_seconds: Seconds = 300
     min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     probes_per_second: Annotated[float, Field(gt=0, le=500)] = 20
     slow_ms: Annotated[float, Field(gt=0, le=600_000)] = 1000
@@ -163,6 +163,7 @@ class Local(_Section):
 
     folder: Place = Path(".workspace")
     poll_seconds: Interval = 0.5
+    bake_seconds: Seconds = 10
     metrics_lag_seconds: Seconds = 5
     checkpoint_seconds: Interval = 2
 
@@ -185,6 +186,12 @@ class Settings(_Section):
     def is_local(self) -> bool:
         """Whether the tasks work on the embedded workspace."""
         return self.workspace == LOCAL
+
+    @property
+    def bake_seconds(self) -> float:
+        """How long a step lasts at least; the local workspace has no live requests to wait for."""
+        chosen = self.rollout.bake_seconds
+        return min(chosen, self.local.bake_seconds) if self.is_local else chosen
 
     @property
     def checkpoint_seconds(self) -> float:

@@ -22,6 +22,8 @@ GIVEN_UP = frozenset({"OperationCanceled", "InternalServerError", "Conflict"})
 LOST = ("ServiceRequest", "ServiceResponse", "IncompleteRead")
 _FIRST_RETRY_SECONDS = 0.2
 _LONGEST_RETRY_SECONDS = 15.0
+# Another operation of the resource is over within some 20 s, and a rollback may be what waits for it.
+_LONGEST_CONFLICT_SECONDS = 2.0
 
 
 def until(
@@ -68,6 +70,8 @@ def retrying(call: Callable[[], T], *, what: str, deadline_seconds: float) -> T:
         except Exception as fault:
             if not _passing(fault):
                 raise
+            if getattr(fault, "status_code", None) == 409:
+                pause = min(pause, _LONGEST_CONFLICT_SECONDS)
             if time.monotonic() - start + pause > deadline_seconds:
                 raise Timeout(f"{what}: still no answer after {duration(time.monotonic() - start)}: {fault}") from fault
         time.sleep(pause)

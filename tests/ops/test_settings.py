@@ -36,6 +36,21 @@ def test_three_values_move_the_project_to_azure(values: dict[str, Any]) -> None:
     assert loaded.poll_seconds == 30
 
 
+def test_a_step_lasts_as_long_as_a_live_minute_needs_on_azure(values: dict[str, Any]) -> None:
+    """A minute begins within 60 s of a step, and is whole and old enough within 60 s and the lag more."""
+    loaded = settings.load(values | {"workspace": "ml", "resource_group": "rg", "subscription": "id"})
+    assert loaded.bake_seconds >= 60 + 60 + loaded.metrics_lag_seconds
+
+
+@pytest.mark.parametrize(("chosen", "there", "lasts"), [(300, 10, 10), (2, 10, 2), (300, 0, 0)])
+def test_the_local_workspace_keeps_steps_short(
+    values: dict[str, Any], chosen: float, there: float, lasts: float
+) -> None:
+    """It has no live minutes to wait for, and never makes a step longer than it was asked to be."""
+    changed = {"rollout": {"bake_seconds": chosen}, "local": {"bake_seconds": there}}
+    assert settings.load({**values, **changed}).bake_seconds == lasts
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [

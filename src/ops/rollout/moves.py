@@ -112,6 +112,16 @@ def restore(
     return split
 
 
+def check_quiet(endpoint: OnlineEndpoint) -> None:
+    """Raise Refused while a rollout is at work: the endpoint test's bad requests would count in what it judges."""
+    found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
+    if found is not None and lease.is_held(found):
+        raise Refused(
+            f"{found.holder} is rolling out on this endpoint, and would take this test's bad requests for failures: "
+            "wait for it (inv status)"
+        )
+
+
 def check_free(endpoint: OnlineEndpoint, now: Position) -> None:
     """Raise Refused while a rollout is at work on the endpoint, or while it has not yet come to an end at 100 %.
 

@@ -103,6 +103,16 @@ def test_row_26_nothing_is_deleted_under_a_rollout_at_work() -> None:
         cleanup({"green": 100}, "blue", "green", tags={lineage.LEASE: str(held)})
 
 
+def test_row_16_no_bad_request_is_sent_under_a_rollout_at_work() -> None:
+    """The endpoint's test would be counted in what is judged; a lease that has run out stands in nobody's way."""
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    endpoint: Any = Resource(tags={lineage.LEASE: str(lease.Lease("somebody@elsewhere:1 #abc", until))})
+    with pytest.raises(Refused, match="somebody@elsewhere:1 #abc is rolling out"):
+        moves.check_quiet(endpoint)
+    for over in ({}, {lineage.LEASE: ""}, {lineage.LEASE: str(lease.Lease("x", until - timedelta(minutes=2)))}):
+        moves.check_quiet(Resource(tags=over))  # type: ignore[arg-type]
+
+
 def test_row_24_only_a_rollout_that_broke_off_is_undone_when_that_is_asked_for() -> None:
     """One that is over, was paused, or never had a request stays as it is: this client cannot even be written."""
     said: list[str] = []
