@@ -127,24 +127,20 @@ class Telemetry:
         cell.requests[status, model_status] += 1
         cell.latencies.add(seconds * 1000)
 
-    def snapshot(
-        self, endpoint: str | None = None, since: float = -math.inf, until: float = math.inf
-    ) -> list[dict[str, Any]]:
-        """List the cells whose minute begins in [since, until) (epoch seconds), oldest first."""
-        return [
-            {"endpoint": name, "deployment": deployment, "minute": minute} | cell.to_dict()
-            for minute, (name, deployment), cell in self.cells(endpoint, since, until)
-        ]
-
-    def totals(self, endpoint: str, since: float = -math.inf, until: float = math.inf) -> dict[str, dict[str, Any]]:
-        """Merge the minutes that begin in [since, until) into one cell a deployment."""
+    def totals(self, endpoint: str) -> dict[str, dict[str, Any]]:
+        """Give what is held of an endpoint, all minutes of a deployment together."""
         merged: dict[str, Cell] = {}
-        for _, (_, deployment), cell in self.cells(endpoint, since, until):
+        for _, (_, deployment), cell in self.cells(endpoint):
             merged.setdefault(deployment, Cell()).merge(cell)
         return {deployment: cell.to_dict() for deployment, cell in sorted(merged.items())}
 
-    def cells(self, endpoint: str | None, since: float, until: float) -> Iterable[tuple[int, tuple[str, str], Cell]]:
-        """Give (minute in epoch seconds, (endpoint, deployment), cell) of the minutes that begin in [since, until)."""
+    def cells(
+        self, endpoint: str | None = None, since: float = -math.inf, until: float = math.inf
+    ) -> Iterable[tuple[int, tuple[str, str], Cell]]:
+        """Give (minute, (endpoint, deployment), cell) of the minutes that begin in [since, until), oldest first.
+
+        Times and minutes are epoch seconds; None stands for every endpoint.
+        """
         for minute in sorted(self._minutes):
             if since <= minute * 60 < until:
                 for key, cell in sorted(self._minutes[minute].items()):

@@ -55,10 +55,6 @@ class Supervisor:
         self._count = 0
         self._housekeeper: asyncio.Task[None] | None = None
 
-    def warm(self) -> None:
-        """Make the next start fast: have a process import the inference server's libraries now."""
-        self._containers.warm()
-
     async def apply(self, spec: DeploymentSpec) -> None:
         """Bring a deployment to `spec`; return when the router uses it and what it replaced has been stopped.
 

@@ -59,9 +59,6 @@ class LiveStats:
         self.samples.append(taken)
         return taken
 
-    def past(self) -> list[tuple[float, dict[Key, Sample]]]:
-        return list(self.samples)
-
     def answers(self, endpoints: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Return, by endpoint, how often each status was answered in the last `HISTORY_SECONDS`, to whole minutes.
 
@@ -70,7 +67,7 @@ class LiveStats:
         """
         found: dict[str, dict[tuple[int, int | None], Counter[str]]] = {name: {} for name in endpoints}
         since = self._clock() - HISTORY_SECONDS
-        for _, (endpoint, deployment), cell in self._telemetry.cells(None, since, float("inf")):
+        for _, (endpoint, deployment), cell in self._telemetry.cells(since=since):
             if deployment and endpoint in found:
                 for key, count in cell.requests.items():
                     found[endpoint].setdefault(key, Counter())[deployment] += count
@@ -82,7 +79,7 @@ class LiveStats:
         """Return what has been counted since the last call, by endpoint and deployment."""
         added: dict[Key, Cell] = {}
         present: dict[tuple[int, Key], Cell] = {}
-        for minute, key, cell in self._telemetry.cells(None, self._clock() - _LOOK_BACK_SECONDS, float("inf")):
+        for minute, key, cell in self._telemetry.cells(since=self._clock() - _LOOK_BACK_SECONDS):
             before = self._seen.get((minute, key), Cell())
             if cell.latencies.count == before.latencies.count:
                 present[minute, key] = before
@@ -126,7 +123,7 @@ def _sample(cell: Cell, seconds: float) -> Sample:
 
 def history(stats: LiveStats, endpoint: str) -> list[dict[str, Any]]:
     """Return an endpoint's samples as the page draws them, oldest first."""
-    return [shown(at, samples, endpoint) for at, samples in stats.past()]
+    return [shown(at, samples, endpoint) for at, samples in stats.samples]
 
 
 def shown(at: float, samples: dict[Key, Sample], endpoint: str) -> dict[str, Any]:

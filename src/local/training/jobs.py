@@ -94,11 +94,9 @@ class Jobs:
                 raise Invalid(f"Job {name} cannot be canceled: it is {status}.")
             self.amend(name, status="CancelRequested", cancel=True)
 
-    def finish(
-        self, name: str, status: str, *, code: str = "", message: str = "", exit_code: int | None = None
-    ) -> None:
+    def finish(self, name: str, status: str, *, code: str = "", message: str = "") -> None:
         error = {"code": code, "message": message} if message else None
-        self.set_status(name, status, error=error, exit_code=exit_code)
+        self.set_status(name, status, error=error)
 
     def _end(self, name: str, body: Json) -> str:
         """Return when a job ends that ends now: as long after its start as it ran, whatever was done to the clock."""

@@ -32,7 +32,6 @@ class Ending:
     status: str
     code: str = ""
     message: str = ""
-    exit_code: int | None = None
 
 
 class Runner:
@@ -105,7 +104,7 @@ class Runner:
         # blob row of the log points into the folder, which stays; the files around it need not.
         await asyncio.to_thread(self.folders.clear, name)
         tell = partial(self.jobs.finish, name, ending.status, code=ending.code, message=ending.message)
-        await retrying(partial(tell, exit_code=ending.exit_code), f"the end of job {name}", self._closing)
+        await retrying(tell, f"the end of job {name}", self._closing)
 
     async def _work(self, name: str) -> Ending:
         folder = self.folders.of(name)
@@ -170,7 +169,7 @@ class Runner:
         if reason == "exited":
             last = result.get("last") or _last_line(folder / "std_log.txt")
             message = f"Execution failed. User process exited with code {code}. {last}".strip()
-            return Ending("Failed", "UserError", message, code)
+            return Ending("Failed", "UserError", message)
         return Ending("Failed", "SystemError", "The job's process was killed")
 
 

@@ -64,7 +64,7 @@ def test_a_client_that_leaves_frees_its_place() -> None:
             client.close()
             await until(lambda: behind.pending == 0)
             assert behind.upstreams[0].exchanges == set()
-            assert router.telemetry.snapshot() == []
+            assert list(router.telemetry.cells()) == []
 
     run(scenario())
 

@@ -82,27 +82,37 @@ def test_requests_count_by_deployment_minute_and_status() -> None:
     telemetry.record("e", "green", 429, None, 0.001)
     clock.now = 660.0
     telemetry.record("e", "blue", 200, 200, 0.010)
-    told = [
-        (cell["minute"], cell["deployment"], [tuple(count.values()) for count in cell["requests"]])
-        for cell in telemetry.snapshot("e")
+    assert [(minute, deployment, cell.requests) for minute, (_, deployment), cell in telemetry.cells("e")] == [
+        (600, "blue", {(200, 200): 1, (424, 500): 2}),
+        (600, "green", {(429, None): 1}),
+        (660, "blue", {(200, 200): 1}),
     ]
-    assert told == [
-        (600, "blue", [(200, 200, 1), (424, 500, 2)]),
-        (600, "green", [(429, None, 1)]),
-        (660, "blue", [(200, 200, 1)]),
-    ]
-    assert telemetry.snapshot("other") == []
+    assert list(telemetry.cells("other")) == []
 
 
 def test_a_span_is_half_open() -> None:
-    """Minutes count from `since` to before `until`, in the list and in the totals."""
+    """Minutes count from `since` to before `until`."""
     clock = Clock(0.0)
     telemetry = Telemetry(clock)
     for minute in range(5):
         clock.now = minute * 60.0
         telemetry.record("e", "blue", 200, 200, 0.001 * (minute + 1))
-    assert [cell["minute"] for cell in telemetry.snapshot("e", 60, 180)] == [60, 120]
-    assert telemetry.totals("e", 60, 180)["blue"]["latencyMs"]["count"] == 2
+    assert [minute for minute, _, _ in telemetry.cells("e", 60, 180)] == [60, 120]
+
+
+def test_totals_are_of_all_minutes() -> None:
+    """What is held of a deployment comes together, in the words of Azure Monitor."""
+    clock = Clock(0.0)
+    telemetry = Telemetry(clock)
+    telemetry.record("e", "blue", 200, 200, 0.001)
+    clock.now = 60.0
+    telemetry.record("e", "blue", 200, 200, 0.003)
+    telemetry.record("e", "blue", 424, 500, 0.005)
+    telemetry.record("other", "blue", 200, 200, 0.001)
+    assert list(telemetry.totals("e")) == ["blue"]
+    blue = telemetry.totals("e")["blue"]
+    assert [tuple(count.values()) for count in blue["requests"]] == [(200, 200, 2), (424, 500, 1)]
+    assert (blue["latencyMs"]["count"], blue["latencyMs"]["max"]) == (3, 5.0)
 
 
 @pytest.mark.parametrize("step", [60, -60])
@@ -113,6 +123,6 @@ def test_history_is_bounded(step: int) -> None:
     for _ in range(HISTORY_MINUTES + 30):
         telemetry.record("e", "blue", 200, 200, 0.001)
         clock.now += step
-    minutes = [cell["minute"] for cell in telemetry.snapshot()]
+    minutes = [minute for minute, _, _ in telemetry.cells()]
     assert len(minutes) <= HISTORY_MINUTES
     assert int((clock.now - step) // 60) * 60 in minutes
