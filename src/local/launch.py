@@ -46,9 +46,8 @@ class Connection:
     folder: str
     version: str
     instance: str
-    # A server of older code has none of these.
-    studio: str = ""
-    authority: str = ""
+    studio: str
+    authority: str
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,15 +88,14 @@ def ensure(folder: Path, deadline_seconds: float = 60.0) -> Connection:
     """
     folder = folder.resolve()
     found = find(folder)
-    if found is not None and found.version == PROTOCOL:
+    if found and found.version == PROTOCOL:
         return found
     try:
         check(folder)
         with _start_lock(folder, deadline_seconds):
-            found = find(folder)
-            if found is not None and found.version == PROTOCOL:
-                return found
-            if found is not None:
+            if found := find(folder):
+                if found.version == PROTOCOL:
+                    return found
                 stop(folder)
             said = _start(folder, deadline_seconds)
     except OSError as error:

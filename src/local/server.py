@@ -30,7 +30,7 @@ from local.control.ping import Ping
 from local.control.state import assemble
 from local.errors import FolderError, StartError
 from local.folder import CONNECTION_FILE, STORE_FILE, check, write_private
-from local.launch import PROTOCOL
+from local.launch import PROTOCOL, Connection
 from local.proof import PATH
 from local.routing.front import Front
 from local.storage.store import unusable
@@ -206,25 +206,25 @@ async def serve(folder: Path, ready_fd: int | None) -> None:
     studio.stream.start()
     await scoring.open(listeners["scoring"], _BACKLOG)
     tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
-    connection = {
-        "arm": place.control,
-        "cloud_metadata": place.cloud_metadata(),
-        "authority": str(authority),
-        "ca_bundle": str(bundle),
-        "token_file": str(token_file),
-        "subscription_id": place.subscription_id,
-        "resource_group": place.resource_group,
-        "workspace_name": place.workspace_name,
-        "scoring": place.scoring,
-        "studio": place.studio,
-        "pid": os.getpid(),
-        "folder": str(folder),
-        "version": PROTOCOL,
-        "instance": instance,
-    }
+    connection = Connection(
+        arm=place.control,
+        cloud_metadata=place.cloud_metadata(),
+        authority=str(authority),
+        ca_bundle=str(bundle),
+        token_file=str(token_file),
+        subscription_id=place.subscription_id,
+        resource_group=place.resource_group,
+        workspace_name=place.workspace_name,
+        scoring=place.scoring,
+        studio=place.studio,
+        pid=os.getpid(),
+        folder=str(folder),
+        version=PROTOCOL,
+        instance=instance,
+    )
     try:
         await _up([server for server, _ in servers], tasks)
-        write_private(folder / CONNECTION_FILE, json.dumps(connection, indent=1).encode())
+        write_private(folder / CONNECTION_FILE, json.dumps(connection.to_json(), indent=1).encode())
         _logger.info("serving %s on %s and %s", folder, place.control, place.scoring)
         if ready_fd is not None:
             os.write(ready_fd, b"ready\n")
