@@ -41,7 +41,7 @@ Arm = Callable[[Call], Awaitable[Reply]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedAction:
     """What would be done, in words, to what is as it was seen; `live` is the traffic afterwards.
 
     `outcome` is what the `model` (a reference) will have come to by it, "" for nothing.
@@ -66,7 +66,7 @@ class Actions:
         self._state = state
         self._arm = arm
         self._clock = clock
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, PlannedAction] = {}
 
     def plan(self, given: Json) -> Json:
         """Check an action and say what it will do; Refusal when it cannot be done."""
@@ -94,7 +94,7 @@ class Actions:
             await self._remember(plan)
         return done
 
-    def _shift(self, given: Json) -> Plan:
+    def _shift(self, given: Json) -> PlannedAction:
         document, found = self._endpoint(given)
         slot, percent = str(given.get("slot")), given.get("percent")
         if isinstance(percent, bool) or not isinstance(percent, int):
@@ -104,7 +104,7 @@ class Actions:
         traffic.check_traffic(live, {}, {each.body["name"] for each in found})
         return self._planned("shift", document, live, {})
 
-    def _rollback(self, given: Json) -> Plan:
+    def _rollback(self, given: Json) -> PlannedAction:
         document, found = self._endpoint(given)
         if len(found) < 2:
             raise Invalid(f"{document.name} has no second deployment to roll back to")
@@ -116,18 +116,20 @@ class Actions:
         model = str(new.body["properties"].get("model") or "")
         return replace(plan, model=model, outcome=f"{name}: rolled back at {share} %: {REASON}")
 
-    def _cancel(self, given: Json) -> Plan:
+    def _cancel(self, given: Json) -> PlannedAction:
         job = self._state.jobs.get(str(given.get("job")))
         if job.body["status"] in TERMINAL:
             raise Invalid(f"Job {job.name} cannot be cancelled: it is {job.body['status']}.")
         says = f"Cancel job {job.name}, which is {job.body['status']}."
-        return Plan("cancel", says, job.name, self._clock() + PLAN_SECONDS, {}, {}, {})
+        return PlannedAction("cancel", says, job.name, self._clock() + PLAN_SECONDS, {}, {}, {})
 
     def _endpoint(self, given: Json) -> tuple[Document, list[Document]]:
         document = self._state.endpoints.get(str(given.get("endpoint")))
         return document, rollout.by_age(self._state.endpoints.deployments(document.name))
 
-    def _planned(self, kind: str, document: Document, live: Mapping[str, int], tags: Mapping[str, str]) -> Plan:
+    def _planned(
+        self, kind: str, document: Document, live: Mapping[str, int], tags: Mapping[str, str]
+    ) -> PlannedAction:
         seen = _split(document)
         says = f"{document.name} goes from {_in_words(seen['traffic'])} to {_in_words(live)}."
         if any(seen["mirror"].values()):
@@ -135,9 +137,9 @@ class Actions:
         lease = document.body["tags"].get("lease")
         if lease:
             says += " A rollout holds this endpoint: it gives way and ends."
-        return Plan(kind, says, document.name, self._clock() + PLAN_SECONDS, seen, live, tags)
+        return PlannedAction(kind, says, document.name, self._clock() + PLAN_SECONDS, seen, live, tags)
 
-    async def _move(self, plan: Plan) -> Json:
+    async def _move(self, plan: PlannedAction) -> Json:
         """Write the split until it has been there for a while: who read before us may write after us.
 
         Raises:
@@ -160,7 +162,7 @@ class Actions:
                 since = self._clock()
         return {"done": f"traffic: {_in_words(plan.live)}"}
 
-    async def _put(self, plan: Plan, start: float) -> None:
+    async def _put(self, plan: PlannedAction, start: float) -> None:
         path = self._state.place.endpoint_id(plan.target)
         while True:
             body = (await to_thread(self._state.endpoints.get, plan.target)).body
@@ -177,7 +179,7 @@ class Actions:
             else:
                 return
 
-    async def _remember(self, plan: Plan) -> None:
+    async def _remember(self, plan: PlannedAction) -> None:
         """Tag the model with what became of it, as inv rollback does; the newest ten are kept.
 
         A model that is gone has no history.
