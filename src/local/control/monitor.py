@@ -32,7 +32,7 @@ async def get_metrics(state: State, call: Call) -> Reply:
     values = _values(state, endpoint, deployment, asked)
     body = {
         "cost": 0,
-        "timespan": f"{_stamp(asked.start)}/{_stamp(asked.end)}",
+        "timespan": f"{metrics.stamp(asked.start)}/{metrics.stamp(asked.end)}",
         "interval": query.get("interval") or "PT1M",
         "value": values,
         "namespace": _namespace(deployment),
@@ -85,8 +85,8 @@ async def post_batch(state: State, call: Call) -> Reply:
             raise NotFound("Resource", f"{resource} is no endpoint or deployment of this workspace.")
         values.append(
             {
-                "starttime": _stamp(start),
-                "endtime": _stamp(end),
+                "starttime": metrics.stamp(start),
+                "endtime": metrics.stamp(end),
                 "interval": query.get("interval") or "PT1M",
                 "namespace": _namespace(match[2]),
                 "resourceregion": state.place.location,
@@ -178,10 +178,6 @@ def _moment(text: str) -> float:
     except ValueError as error:
         raise Invalid(f"{text!r} is not a time such as 2024-05-01T12:00:00Z", code="BadRequest") from error
     return found.replace(tzinfo=found.tzinfo or UTC).timestamp()
-
-
-def _stamp(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _words(text: str) -> tuple[str, ...]:

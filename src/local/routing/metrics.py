@@ -139,6 +139,11 @@ def find(definitions: Iterable[Definition], name: str) -> Definition:
     return known[name.lower()]
 
 
+def stamp(moment: float) -> str:
+    """Return epoch seconds as Azure Monitor writes a time."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def series(definition: Definition, query: Query, counted: Iterable[Counted]) -> list[dict[str, Any]]:
     """Return the time series of a metric, one for each value of the dimensions that the filter names."""
     condition = parse_filter(query.filter)
@@ -209,7 +214,7 @@ def _points(definition: Definition, query: Query, minutes: Mapping[int, _Minute]
     for begin in range(first, int(-(-query.end // 1)), query.interval):
         inside = [minutes[minute] for minute in range(begin, begin + query.interval, MINUTE) if minute in minutes]
         values = [value for each in inside for value in definition.samples(each)]
-        point: dict[str, Any] = {"timeStamp": datetime.fromtimestamp(begin, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        point: dict[str, Any] = {"timeStamp": stamp(begin)}
         if values:
             total = sum(values)
             figures = (total / len(values), total, min(values), max(values), len(values))

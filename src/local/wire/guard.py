@@ -14,6 +14,7 @@ from local.wire.clock import SteadyClock
 
 SAS_SECONDS = 24 * 3600
 _SAS_VERSION = "2021-06-08"
+_SAS_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _WRITES = frozenset({"PUT", "DELETE", "POST", "PATCH"})
 
 
@@ -56,7 +57,7 @@ class Guard:
 
     def sas(self, container: str, name: str = "", permissions: str = "racwdl") -> str:
         """Return a signed query for a container, or for one blob of it, good for a day."""
-        expiry = datetime.fromtimestamp(self.clock() + SAS_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        expiry = datetime.fromtimestamp(self.clock() + SAS_SECONDS, UTC).strftime(_SAS_TIME)
         resource = "b" if name else "c"
         signature = self._sign(resource, container, name, expiry, permissions)
         return urlencode({"sv": _SAS_VERSION, "sr": resource, "se": expiry, "sp": permissions, "sig": signature})
@@ -68,7 +69,7 @@ class Guard:
         if not hmac.compare_digest(query.get("sig", "").encode(), expected.encode()):
             raise Forbidden("The blob signature is missing or wrong", code="AuthenticationFailed")
         try:
-            until = datetime.strptime(expiry, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+            until = datetime.strptime(expiry, _SAS_TIME).replace(tzinfo=UTC).timestamp()
         except ValueError as error:
             raise Forbidden("The blob signature has no expiry", code="AuthenticationFailed") from error
         # None ends later than a day from now but one of a clock that was set back since; it would not end for long.
