@@ -16,6 +16,11 @@ JOB = {"jobType": "Command", "command": "true", "environmentId": "azureml:AzureM
 MODEL = {"modelUri": "azureml://datastores/workspaceblobstore/paths/x", "modelType": "custom_model"}
 
 
+@pytest.fixture(autouse=True)
+def tape() -> None:
+    """Nothing is recorded: to check the form of ten thousand jobs takes 25 s, and other tests check lists of a few."""
+
+
 @pytest.fixture
 def full(folder: Path) -> launch.Connection:
     """A workspace that has them all."""
