@@ -82,7 +82,7 @@ SECTIONS = (
     ),
     (
         "Rollback",
-        ("rollback", "false rollbacks", "turns bad", "bad requests", "healthy greens", "30 % slower"),
+        ("rollback", "false rollbacks", "turns bad", "bad requests", "healthy deployments", "30 % slower"),
         "How soon a bad release is caught, on simulated traffic ([evidence.md](evidence.md)).",
     ),
 )

@@ -1,13 +1,14 @@
 """What others would have done with the same minutes of traffic: Flagger's rule and Kayenta's judge.
 
 Flagger (pkg/controller/scheduler.go and scheduler_metrics.go; docs.flagger.app, "Metrics Analysis"): each minute the
-success rate of green over the last minute is compared with a minimum of 99 %; a minute below it is a failed check, and
-holds the split where it is; failed checks add up over the whole analysis, good ones between them do not count; the tick
-after the fifth one rolls back. Blue is not looked at.
+success rate of the new deployment over the last minute is compared with a minimum of 99 %; a minute below it is a
+failed check, and holds the split where it is; failed checks add up over the whole analysis, good ones between them do
+not count; the tick after the fifth one rolls back. The old deployment is not looked at.
 
 Kayenta (NetflixACAJudge.scala, MannWhitneyClassifier.scala, MannWhitney.scala, IQRDetector.scala): the error rates of
-the minutes so far, blue's and green's, after far outliers are taken out, are compared by a Mann-Whitney test; "High"
-when the lower end of the 98 % interval of the shift is over 0.25 times the estimated shift. Here one High rolls back.
+the minutes so far, the old one's and the new one's, after far outliers are taken out, are compared by a Mann-Whitney
+test; "High" when the lower end of the 98 % interval of the shift is over 0.25 times the estimated shift. Here one High
+rolls back.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ MINIMUM, STRIKES = 0.99, 5
 LOOK_MINUTES, TOLERANCE, QUANTILE = 10, 0.25, 2.3263478740408408  # 99 % of a normal distribution: 98 %, both sides
 
 
-def flagger(green: Floats) -> tuple[int | None, bool]:
-    """Return the minute in which green, by its error rate of each minute, is rolled back, and whether it was held.
+def flagger(new: Floats) -> tuple[int | None, bool]:
+    """Return the minute in which the new one, by each minute's error rate, is rolled back, and whether it was held.
 
     The minute is counted from 1, and is the one at whose end the traffic moves.
     """
-    failed = np.flatnonzero(1 - green < MINIMUM)
+    failed = np.flatnonzero(1 - new < MINIMUM)
     minute = int(failed[STRIKES - 1]) + 2 if len(failed) >= STRIKES else None
-    return (minute if minute is None or minute <= len(green) else None), bool(len(failed))
+    return (minute if minute is None or minute <= len(new) else None), bool(len(failed))
 
 
-def kayenta(blue: Floats, green: Floats) -> int | None:
-    """Return the minute, a multiple of ten, whose look finds green's error rates high; None when none does."""
-    for minute in range(LOOK_MINUTES, len(green) + 1, LOOK_MINUTES):
-        if is_high(blue[:minute], green[:minute]):
+def kayenta(old: Floats, new: Floats) -> int | None:
+    """Return the minute, a multiple of ten, whose look finds the new one's error rates high; None when none does."""
+    for minute in range(LOOK_MINUTES, len(new) + 1, LOOK_MINUTES):
+        if is_high(old[:minute], new[:minute]):
             return minute
     return None
 

@@ -1,7 +1,7 @@
-"""Many rollouts at once: the bets of ops.evidence.wealth on arrays, a row each, nine requests of blue to one of green.
+"""Many rollouts at once: the bets of ops.evidence.wealth on arrays, a row each, nine old requests to a new one.
 
-The factors come from `ops.evidence.wealth.table` and the rules for what is kept back and what is known of blue are its
-constants, so that this is the same engine; tests/bench/test_streams.py holds the two together.
+The factors come from `ops.evidence.wealth.table` and the rules for what is kept back and what is known of the old rate
+are its constants, so that this is the same engine; tests/bench/test_streams.py holds the two together.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ops.evidence import wealth
 from ops.evidence.nulls import Harm, nearest
 
-BLUE = 9  # requests of blue to one of green: 10 % of the traffic
+OLD_PER_NEW = 9  # requests of the old deployment to one of the new one: 10 % of the traffic
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 _CHUNK = 500
@@ -23,19 +23,19 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Stops:
-    """At which request of green each rollout ended; `limit` for one that never did, which `ended` tells apart."""
+    """At which request of the new one each rollout ended; `limit` for one that never did, which `ended` tells apart."""
 
     at: Whole
     ended: NDArray[np.bool_]
 
 
 def _factors(harm: Harm) -> Floats:
-    """Return the factor of each bet: level, bad of blue (0 to 9), bad of green (0 or 1), bet."""
+    """Return the factor of each bet: level, old ones bad (0 to 9), new ones bad (0 or 1), bet."""
     levels = range(wealth.LOWEST, wealth.HIGHEST + 1)
-    rows = np.array([wealth.table(harm, BLUE, 1, level) for level in levels])
-    bad = np.arange(BLUE + 1)[None, :, None]
-    of_blue = (BLUE - bad) * rows[:, None, :, 0] + bad * rows[:, None, :, 1]
-    factors: Floats = np.exp(of_blue[:, :, None, :] + rows[:, None, :, 2:].transpose(0, 1, 3, 2))
+    rows = np.array([wealth.table(harm, OLD_PER_NEW, 1, level) for level in levels])
+    bad = np.arange(OLD_PER_NEW + 1)[None, :, None]
+    of_old = (OLD_PER_NEW - bad) * rows[:, None, :, 0] + bad * rows[:, None, :, 1]
+    factors: Floats = np.exp(of_old[:, :, None, :] + rows[:, None, :, 2:].transpose(0, 1, 3, 2))
     return factors
 
 
@@ -50,16 +50,16 @@ class Ours:
         self.known_bad = wealth.PRIOR_BAD + history.astype(float)
         self.n = 0
 
-    def step(self, blue_bad: Whole, green_bad: Whole) -> Floats:
+    def step(self, old_bad: Whole, new_bad: Whole) -> Floats:
         """Add a block to each rollout, and return the wealths."""
         odds = self.known_bad / (self.known_n - self.known_bad)
         level = np.clip(np.rint(wealth.STEPS * np.log(odds)), wealth.LOWEST, wealth.HIGHEST).astype(int)
         fed = wealth.reserve(self.n) - wealth.reserve(self.n + 1)
-        self.bets *= self.factors[level - wealth.LOWEST, blue_bad, green_bad]
+        self.bets *= self.factors[level - wealth.LOWEST, old_bad, new_bad]
         self.bets += fed * self.shares
         self.n += 1
-        self.known_n += BLUE
-        self.known_bad += blue_bad
+        self.known_n += OLD_PER_NEW
+        self.known_bad += old_bad
         fade = min(1.0, wealth.MEMORY / self.known_n)
         self.known_n *= fade
         self.known_bad *= fade
@@ -74,20 +74,20 @@ class Ours:
 class Oracle:
     """The same test told both true rates: one bet, on the truth, with nothing kept back."""
 
-    def __init__(self, harm: Harm, blue: float, green: float, runs: int) -> None:
-        green = min(green, 1 - 1e-12)
-        point = nearest(harm, blue, green, BLUE, 1)
+    def __init__(self, harm: Harm, old: float, new: float, runs: int) -> None:
+        new = min(new, 1 - 1e-12)
+        point = nearest(harm, old, new, OLD_PER_NEW, 1)
         if point is None:
-            raise ValueError("the oracle has nothing to bet on: green is no worse than tolerated")
-        bad = np.arange(BLUE + 1)[:, None]
-        of_blue = bad * math.log(blue / point[0]) + (BLUE - bad) * math.log((1 - blue) / (1 - point[0]))
-        of_green = [math.log((1 - green) / (1 - point[1])), math.log(green / point[1])]
-        self.factors = np.exp(of_blue + np.array(of_green)[None, :])
+            raise ValueError("the oracle has nothing to bet on: the new one is no worse than tolerated")
+        bad = np.arange(OLD_PER_NEW + 1)[:, None]
+        of_old = bad * math.log(old / point[0]) + (OLD_PER_NEW - bad) * math.log((1 - old) / (1 - point[0]))
+        of_new = [math.log((1 - new) / (1 - point[1])), math.log(new / point[1])]
+        self.factors = np.exp(of_old + np.array(of_new)[None, :])
         self.wealth = np.ones(runs)
 
-    def step(self, blue_bad: Whole, green_bad: Whole) -> Floats:
+    def step(self, old_bad: Whole, new_bad: Whole) -> Floats:
         """Add a block to each rollout, and return the wealths."""
-        self.wealth = self.wealth * self.factors[blue_bad, green_bad]
+        self.wealth = self.wealth * self.factors[old_bad, new_bad]
         return self.wealth
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
@@ -105,22 +105,22 @@ def follow(
     alpha: float = 0.01,
     turns_bad_after: int = 0,
 ) -> Stops:
-    """Follow each rollout until its wealth reaches 1/alpha, or through `limit` requests of green.
+    """Follow each rollout until its wealth reaches 1/alpha, or through `limit` requests of the new one.
 
-    With `turns_bad_after` green is blue's equal for so many requests first; a rollout that ends before counts too.
+    With `turns_bad_after` the new one is an equal for so many requests first; a rollout that ends before counts too.
     """
     chance = np.random.default_rng(seed)
-    blue, green = rates
+    old, new = rates
     at, ended = np.full(runs, limit), np.zeros(runs, dtype=bool)
     alive = np.arange(runs)
     n = 0
     while n < limit and len(alive):
         # Every stream is drawn whole, ended or not, so that two tests with one seed meet the same requests.
-        blue_bad = chance.binomial(BLUE, blue, (_CHUNK, runs))
+        old_bad = chance.binomial(OLD_PER_NEW, old, (_CHUNK, runs))
         late = (np.arange(n, n + _CHUNK) >= turns_bad_after)[:, None]
-        green_bad = (chance.random((_CHUNK, runs)) < np.where(late, green, blue)).astype(int)
+        new_bad = (chance.random((_CHUNK, runs)) < np.where(late, new, old)).astype(int)
         for i in range(min(_CHUNK, limit - n)):
-            over = test.step(blue_bad[i, alive], green_bad[i, alive]) >= 1 / alpha
+            over = test.step(old_bad[i, alive], new_bad[i, alive]) >= 1 / alpha
             if over.any():
                 at[alive[over]], ended[alive[over]] = n + i + 1, True
                 alive = alive[~over]
@@ -131,7 +131,7 @@ def follow(
     return Stops(at, ended)
 
 
-def past(blue: float, history_n: int, runs: int, seed: int) -> Whole:
-    """Return how many of blue's last `history_n` requests were bad, for each rollout."""
-    drawn: Whole = np.random.default_rng(seed).binomial(history_n, blue, runs)
+def past(old: float, history_n: int, runs: int, seed: int) -> Whole:
+    """Return how many of the old one's last `history_n` requests were bad, for each rollout."""
+    drawn: Whole = np.random.default_rng(seed).binomial(history_n, old, runs)
     return drawn

@@ -1,10 +1,10 @@
 """Past one endpoint: `PYTHONPATH=src python -m bench --only scale`, whose table stands in docs/scale.md.
 
-Ten regions, each with an endpoint of its own that answers 100 requests a second, 10 % of them by green, judged by the
-minute's counts as a rollout judges them. Three ways to roll out: all regions at once, each judged alone; all at once,
-one evidence of all their counts; and in waves of one, three and six regions, with one evidence of all and one of each.
-A wave begins when the evidence so far says good and the one before is ten minutes old; the first harm stops all.
-With two kinds of evidence each has half of alpha, and a region's own a tenth of that half.
+Ten regions, each with an endpoint of its own that answers 100 requests a second, 10 % of them by the new deployment,
+judged by the minute's counts as a rollout judges them. Three ways to roll out: all regions at once, each judged alone;
+all at once, one evidence of all their counts; and in waves of one, three and six regions, with one evidence of all and
+one of each. A wave begins when the evidence so far says good and the one before is ten minutes old; the first harm
+stops all. With two kinds of evidence each has half of alpha, and a region's own a tenth of that half.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ REGIONS = 10
 WAVES = (1, 3, 6)
 BAKE = 10
 LIMIT = 120
-GREEN = 600  # a minute and region: 10 % of 100 requests a second
-BLUE = 0.005
+NEW_REQUESTS = 600  # a minute and region: 10 % of 100 requests a second
+OLD_RATE = 0.005
 HISTORY = Counts(20_000, 100)
 ALPHA = 0.01
 SEED = 20130101
 SHARE = 0.1
 SECONDS = 200
-# What is wrong with green: its rate in each region.
+# What is wrong with the new deployment: its rate in each region.
 RELEASES: Mapping[str, Sequence[float]] = {
-    "equal": [BLUE] * REGIONS,
+    "equal": [OLD_RATE] * REGIONS,
     "1 % bad everywhere": [0.01] * REGIONS,
     "5 % bad everywhere": [0.05] * REGIONS,
     "all bad everywhere": [1.0] * REGIONS,
-    "5 % bad in the last region": [BLUE] * (REGIONS - 1) + [0.05],
+    "5 % bad in the last region": [OLD_RATE] * (REGIONS - 1) + [0.05],
 }
 
 
@@ -53,12 +53,12 @@ class Outcome:
 
 
 def evidence(alpha: float) -> Evidence:
-    """Return evidence of nothing yet, with blue's past."""
+    """Return evidence of nothing yet, with the old one's past."""
     return Evidence.start(Policy(alpha=alpha), {"error": HISTORY})
 
 
 def rollout(rates: Sequence[float], way: str, chance: np.random.Generator) -> tuple[bool, int, int, int]:
-    """Follow one rollout; return whether it was stopped, its minutes, green's bad requests, and the regions reached."""
+    """Follow one rollout; return whether it was stopped, its minutes, the release's bad requests, regions reached."""
     pooled = evidence({"alone": ALPHA, "pooled": ALPHA, "waves": ALPHA / 2}[way])
     own_alpha = ALPHA / REGIONS if way == "alone" else ALPHA / 2 / REGIONS
     own = [evidence(own_alpha) for _ in range(REGIONS)]
@@ -67,15 +67,15 @@ def rollout(rates: Sequence[float], way: str, chance: np.random.Generator) -> tu
     wave = 1
     for minute in range(1, LIMIT + 1):
         age += 1
-        blue = chance.binomial(9 * GREEN, BLUE, active)
-        green = chance.binomial(GREEN, rates[:active])
-        bad += int(green.sum())
+        old = chance.binomial(9 * NEW_REQUESTS, OLD_RATE, active)
+        new = chance.binomial(NEW_REQUESTS, rates[:active])
+        bad += int(new.sum())
         for region in range(active):
-            counts = {"error": (Counts(9 * GREEN, int(blue[region])), Counts(GREEN, int(green[region])))}
+            counts = {"error": (Counts(9 * NEW_REQUESTS, int(old[region])), Counts(NEW_REQUESTS, int(new[region])))}
             if way != "alone":
-                pooled = pooled.update(counts)
+                pooled = pooled.after(counts)
             if way != "pooled":
-                own[region] = own[region].update(counts)
+                own[region] = own[region].after(counts)
         judged = [] if way == "alone" else [pooled.verdict().answer]
         judged += [] if way == "pooled" else [each.verdict().answer for each in own[:active]]
         if "bad" in judged:
@@ -91,7 +91,7 @@ def rollout(rates: Sequence[float], way: str, chance: np.random.Generator) -> tu
 
 def waves(runs: int) -> list[Figure]:
     """Print the table of docs/scale.md, and return its figures."""
-    print(f"\n| green | way | stopped of {runs} | minutes | bad requests of green | regions reached |")
+    print(f"\n| release | way | stopped of {runs} | minutes | bad requests of the release | regions reached |")
     print("|---|---|---:|---:|---:|---:|")
     served: dict[tuple[str, str], float] = {}
     stopped: dict[tuple[str, str], float] = {}
@@ -136,12 +136,12 @@ def cost(quick: bool) -> list[Figure]:
     chance = np.random.default_rng(SEED)
 
     def blocks(rate: int) -> list[dict[str, tuple[Counts, Counts]]]:
-        green = chance.binomial(rate, SHARE, SECONDS)
-        blue = rate - green
-        drawn = zip(blue, chance.binomial(blue, BLUE), green, chance.binomial(green, BLUE), strict=True)
+        new = chance.binomial(rate, SHARE, SECONDS)
+        old = rate - new
+        drawn = zip(old, chance.binomial(old, OLD_RATE), new, chance.binomial(new, OLD_RATE), strict=True)
         return [
-            {"error": (Counts(int(of_blue), int(bad)), Counts(int(of_green), int(worse)))}
-            for of_blue, bad, of_green, worse in drawn
+            {"error": (Counts(int(of_old), int(bad)), Counts(int(of_new), int(worse)))}
+            for of_old, bad, of_new, worse in drawn
         ]
 
     def follow(seen: list[dict[str, tuple[Counts, Counts]]]) -> None:
@@ -149,7 +149,7 @@ def cost(quick: bool) -> list[Figure]:
         table.cache_clear()
         now = evidence(ALPHA)
         for each in seen:
-            now = now.update(each)
+            now = now.after(each)
             now.verdict()
 
     few, many = blocks(10), blocks(100_000)
@@ -159,7 +159,7 @@ def cost(quick: bool) -> list[Figure]:
     many_ms, few_ms = (seconds / SECONDS * 1000 for seconds in middle(found["many"], found["few"]))
     name = "evidence, ms of one second's counts at 100,000 requests/s: beside"
     return [
-        # More, by a bound that does not grow: a block larger than what is known of blue is met by up to 64 bets.
+        # More, by a bound that does not grow: a block larger than what is known before it is met by up to 64 bets.
         unaimed(f"{name} 10 requests/s", many_ms, few_ms, "its cost"),
         at_most(f"{name} the second", many_ms, 1000.0, 0.01),
     ]

@@ -171,12 +171,12 @@ def test_waves_stop_a_failing_release_in_the_first_region() -> None:
     """And all at once reach every region before the first minute's counts are there."""
     everywhere = [1.0] * scale.REGIONS
     chance = np.random.default_rng(1)
-    assert scale.rollout(everywhere, "waves", chance) == (True, 1, scale.GREEN, 1)
-    assert scale.rollout(everywhere, "alone", chance) == (True, 1, scale.REGIONS * scale.GREEN, scale.REGIONS)
+    assert scale.rollout(everywhere, "waves", chance) == (True, 1, scale.NEW_REQUESTS, 1)
+    assert scale.rollout(everywhere, "alone", chance) == (True, 1, scale.REGIONS * scale.NEW_REQUESTS, scale.REGIONS)
 
 
 def test_a_good_release_reaches_every_region() -> None:
     """Wave by wave, each after its bake time."""
-    stopped, minutes, _, reached = scale.rollout([scale.BLUE] * scale.REGIONS, "waves", np.random.default_rng(2))
+    stopped, minutes, _, reached = scale.rollout([scale.OLD_RATE] * scale.REGIONS, "waves", np.random.default_rng(2))
     assert (stopped, reached) == (False, scale.REGIONS)
     assert minutes >= scale.BAKE * len(scale.WAVES)

@@ -16,7 +16,7 @@ def test_the_bench_makes_the_same_bets() -> None:
     chance = np.random.default_rng(3)
     paces, pace = Paces(0.1, 3), Pace.start(Slower(0.1))
     for _ in range(RECENT + 60):
-        blue, green = np.round(np.exp(0.3 * chance.standard_normal((2, 3))), 1)
-        wealth = paces.step(blue, green)
-        pace = pace.after(Times(float(blue[1]), float(green[1])))
+        old, new = np.round(np.exp(0.3 * chance.standard_normal((2, 3))), 1)
+        wealth = paces.step(old, new)
+        pace = pace.after(Times(float(old[1]), float(new[1])))
     assert math.log(wealth[1]) == pytest.approx(pace.log_e, abs=1e-9)

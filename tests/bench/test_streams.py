@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 from bench.evidence.rival_judges import flagger, is_high, kayenta, root
-from bench.evidence.streams import BLUE, Ours, follow
+from bench.evidence.streams import OLD_PER_NEW, Ours, follow
 
 from ops.evidence.counts import Counts
 from ops.evidence.nulls import Harm
-from ops.evidence.wealth import Blue, Wealth
+from ops.evidence.wealth import OldRate, Wealth
 
 
 @pytest.mark.parametrize("harm", [Harm(0.0), Harm(0.001)])
@@ -19,17 +19,17 @@ def test_the_bench_runs_the_same_bets(harm: Harm) -> None:
     """Many rollouts in arrays and one rollout in logarithms come to the same wealth."""
     chance = np.random.default_rng(3)
     many = Ours(harm, np.array([4]), 2000)
-    one, known = Wealth.start(harm), Blue().seen(Counts(2000, 4))
+    one, known = Wealth.start(harm), OldRate().after(Counts(2000, 4))
     for _ in range(300):
-        blue_bad, green_bad = chance.binomial(BLUE, 0.02, 1), chance.binomial(1, 0.04, 1)
-        total = many.step(blue_bad, green_bad)[0]
-        blue = Counts(BLUE, int(blue_bad[0]))
-        one, known = one.after(blue, Counts(1, int(green_bad[0])), known), known.seen(blue)
+        old_bad, new_bad = chance.binomial(OLD_PER_NEW, 0.02, 1), chance.binomial(1, 0.04, 1)
+        total = many.step(old_bad, new_bad)[0]
+        old = Counts(OLD_PER_NEW, int(old_bad[0]))
+        one, known = one.after(old, Counts(1, int(new_bad[0])), known), known.after(old)
         assert math.log(total) == pytest.approx(one.log_e, abs=1e-6)
 
 
-def test_a_bad_green_ends_and_an_equal_one_goes_on() -> None:
-    """row_22: half of the requests failing ends all of 300 rollouts; failing like blue ends one in a hundred."""
+def test_a_bad_one_ends_and_an_equal_one_goes_on() -> None:
+    """row_22: half of the requests failing ends all of 300 rollouts; failing like the old one ends one in a hundred."""
     bad = follow(Ours(Harm(0.0), np.zeros(300, int), 0), (0.01, 0.5), 300, 5_000, 1)
     equal = follow(Ours(Harm(0.0), np.zeros(300, int), 0), (0.01, 0.01), 300, 2_000, 1)
     assert bad.ended.all()
@@ -54,6 +54,6 @@ def test_kayenta_reproduces_its_own_example() -> None:
 
 def test_kayenta_sees_a_clear_rise_at_its_first_look_only() -> None:
     """Ten minutes at ten times the errors are High; identical minutes are not."""
-    blue = np.linspace(0.001, 0.002, 60)
-    assert kayenta(blue, blue * 10) == 10
-    assert not is_high(blue, blue)
+    old = np.linspace(0.001, 0.002, 60)
+    assert kayenta(old, old * 10) == 10
+    assert not is_high(old, old)

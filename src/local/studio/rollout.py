@@ -58,8 +58,8 @@ def _curve(text: str) -> Json | None:
         harm, safety, *points = text.split()
         read_points = [[_finite(number) if number else None for number in each.split(",")] for each in points]
         return {
-            "harm_needs": _finite(harm),
-            "safety_needs": _finite(safety) or None,
+            "harm_threshold": _finite(harm),
+            "safety_threshold": _finite(safety) or None,
             "points": [
                 [at, _nats(tests[0]), _nats(tests[1] if len(tests) > 1 else None)] for at, *tests in read_points
             ],

@@ -1,7 +1,4 @@
-"""The sequential test: is the new deployment good, bad, or not yet known? Pure, from counts to a verdict.
-
-In here blue is the old deployment and green the new one, whichever colours they have.
-"""
+"""The sequential test: is the new deployment good, bad, or not yet known? Pure, from counts to a verdict."""
 
 from ops.evidence.counts import Counts
 from ops.evidence.judgement import Evidence, Metric, Policy

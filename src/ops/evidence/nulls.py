@@ -1,15 +1,15 @@
-"""What a test tries to refute: a half-plane of pairs (rate of blue, rate of green); and its point nearest to a bet.
+"""What a test tries to refute: a half-plane of pairs (old rate, new rate); and its point nearest to a bet.
 
-Both nulls are bounded by the straight line green = offset + times * blue. `Harm` is what lies below it, the line
-included: green is at most tolerably worse; to refute it is to roll back. `Safety` is what lies above it: green is worse
-by a margin or more; to refute it is to go on.
+Both nulls are bounded by the straight line new = offset + times * old. `Harm` is what lies below it, the line included:
+the new deployment is at most tolerably worse; to refute it is to roll back. `Safety` is what lies above it: the new one
+is worse by a margin or more; to refute it is to go on.
 
 A tolerance is an addition first (0.001 is a tenth of a percentage point) and a factor second. Errors are rare: at 0.1 %
-a factor of 1.2 would make 0.12 % harm, which no user feels and no test could tell in a day of traffic, while at a blue
-that never fails any factor forbids green a single error. What an error costs is counted in requests, so its tolerance
-is a number of requests in a thousand. Slow answers and disagreements are common (1 to 20 %) and differ between two
-healthy machines by a fraction of themselves: there `times=1.25` says it. Every half-plane is convex, which is all that
-validity asks for (see wealth.py), so both can be had at once.
+a factor of 1.2 would make 0.12 % harm, which no user feels and no test could tell in a day of traffic, while beside an
+old one that never fails any factor forbids the new one a single error. What an error costs is counted in requests, so
+its tolerance is a number of requests in a thousand. Slow answers and disagreements are common (1 to 20 %) and differ
+between two healthy machines by a fraction of themselves: there `times=1.25` says it. Every half-plane is convex, which
+is all that validity asks for (see wealth.py), so both can be had at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """Null: the rate of green is at most tolerance + times * the rate of blue. 0 <= tolerance < 1, times >= 1."""
+    """Null: the new rate is at most tolerance + times * the old rate. 0 <= tolerance < 1, times >= 1."""
 
     tolerance: float = 0.001
     times: float = 1.0
@@ -30,13 +30,13 @@ class Harm:
 
     @property
     def offset(self) -> float:
-        """Where the boundary meets a blue that never fails."""
+        """The new rate on the boundary beside an old deployment that never fails."""
         return self.tolerance
 
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """Null: the rate of green is at least margin + times * the rate of blue. 0 < margin < 1, times >= 1."""
+    """Null: the new rate is at least margin + times * the old rate. 0 < margin < 1, times >= 1."""
 
     margin: float = 0.01
     times: float = 1.0
@@ -47,52 +47,52 @@ class Safety:
 
     @property
     def offset(self) -> float:
-        """Where the boundary meets a blue that never fails."""
+        """The new rate on the boundary beside an old deployment that never fails."""
         return self.margin
 
 
 Null = Harm | Safety
 
 
-def boundary(null: Null, blue: float) -> float:
-    """Return the rate of green on the boundary beside this rate of blue; may be over 1."""
-    return null.offset + null.times * blue
+def boundary(null: Null, old: float) -> float:
+    """Return the new rate on the boundary beside this old rate; may be over 1."""
+    return null.offset + null.times * old
 
 
-def nearest(null: Null, blue: float, green: float, n_blue: int, n_green: int) -> tuple[float, float] | None:
-    """Return the null's point (s_blue, s_green) with the least n_blue KL(blue, s_blue) + n_green KL(green, s_green).
+def nearest(null: Null, old: float, new: float, n_old: int, n_new: int) -> tuple[float, float] | None:
+    """Return the null's point (s_old, s_new) with the least n_old KL(old, s_old) + n_new KL(new, s_new).
 
-    None when (blue, green) lies in the null itself, or the null is empty. Rates strictly between 0 and 1, counts
+    None when (old, new) lies in the null itself, or the null is empty. Rates strictly between 0 and 1, counts
     at least 1. The point is on the boundary, where the sum is convex: its derivative is followed to its only zero by
     Newton's steps, kept inside a bracket that halves whenever a step would leave it.
     """
     offset, times = null.offset, null.times
-    above = green > offset + times * blue
+    above = new > offset + times * old
     if above != isinstance(null, Harm):
         return None
     if offset == 0 and times == 1:
-        pooled = (n_blue * blue + n_green * green) / (n_blue + n_green)
+        pooled = (n_old * old + n_new * new) / (n_old + n_new)
         return pooled, pooled
-    meets = (green - offset) / times  # where the boundary has green's rate
-    low, high = (blue, min(meets, 1.0)) if above else (max(meets, 0.0), min(blue, (1 - offset) / times))
+    meets = (new - offset) / times  # where the boundary reaches the new rate
+    low, high = (old, min(meets, 1.0)) if above else (max(meets, 0.0), min(old, (1 - offset) / times))
     if not low < high:
         return None
-    weight_green = n_green * times
-    s = (n_blue * blue + n_green * meets) / (n_blue + n_green)  # where it would be if both arms varied alike
-    s = s if low < s < high else (low + high) / 2
+    weight_new = n_new * times
+    s_old = (n_old * old + n_new * meets) / (n_old + n_new)  # where it would be if both arms varied alike
+    s_old = s_old if low < s_old < high else (low + high) / 2
     for _ in range(200):
-        g = offset + times * s
-        vb, vg = s * (1 - s), g * (1 - g)
-        slope = n_blue * (s - blue) / vb + weight_green * (g - green) / vg
+        s_new = offset + times * s_old
+        v_old, v_new = s_old * (1 - s_old), s_new * (1 - s_new)
+        slope = n_old * (s_old - old) / v_old + weight_new * (s_new - new) / v_new
         if slope < 0:
-            low = s
+            low = s_old
         else:
-            high = s
-        curve_blue = (blue + s * s - 2 * blue * s) / (vb * vb)
-        curve_green = (green + g * g - 2 * green * g) / (vg * vg)
-        step = s - slope / (n_blue * curve_blue + weight_green * times * curve_green)
+            high = s_old
+        curve_old = (old + s_old * s_old - 2 * old * s_old) / (v_old * v_old)
+        curve_new = (new + s_new * s_new - 2 * new * s_new) / (v_new * v_new)
+        step = s_old - slope / (n_old * curve_old + weight_new * times * curve_new)
         step = step if low < step < high else (low + high) / 2
-        if abs(step - s) <= 1e-14 * s or not low < step < high:
+        if abs(step - s_old) <= 1e-14 * s_old or not low < step < high:
             break
-        s = step
-    return s, offset + times * s
+        s_old = step
+    return s_old, offset + times * s_old

@@ -12,7 +12,7 @@ Answer = Literal["good", "bad", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of one metric. `harm` and `safety` are log E; `harm_peak` is the highest harm ever was."""
+    """What is known of one metric. `harm`, its highest value `harm_peak`, and `safety` are log E; thresholds are E."""
 
     metric: str
     answer: Answer
@@ -20,9 +20,9 @@ class Finding:
     new: Counts
     harm: float
     harm_peak: float
-    harm_needs: float
+    harm_threshold: float
     safety: float | None
-    safety_needs: float
+    safety_threshold: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One anytime-valid test of a null about two rates: the wealth of a gambler who bets against it.
 
-A block of n_i requests with k_i bad in arm i (blue, green) multiplies a bet on the rates t by the likelihood ratio
+A block of n_i requests with k_i bad in arm i (old, new) multiplies a bet on the rates t by the likelihood ratio
 prod (t_i/s_i)^k_i ((1-t_i)/(1-s_i))^(n_i-k_i), where s is the point of the null nearest to t (Turner, Ly and Gruenwald,
 "Generic E-variables for exact sequential k-sample tests that allow for optional stopping").
 
@@ -13,17 +13,17 @@ evidence. Sums of bets with weights that add up to 1 at most, money moved betwee
 only, and t chosen from the past only, keep that. So by Ville's inequality the wealth ever reaches 1/alpha with a chance
 of at most alpha, however often one looks. Wealth is rounded down wherever it is rounded.
 
-Speed. What is unknown is how bad green is. Bets on all of `HARMFUL` run side by side, green's rate at fractions of the
-way, in logarithms, from the boundary to always failing, so that one ladder fits every blue; each bet multiplies within
-itself, so what is lost to the best of them is at most its share at the start, and a failure makes all of them rise.
-They were weighted by simulation (bench/parts/detection.py) for the least time to a wealth of 100, not for the best
-growth: what matters is to be there soon, and the few failures that are needed leave no time to learn. Blue's rate is
-learned from earlier blocks and from `history`, which moves the bets and never the evidence, so it cannot do wrong, only
-help. A block that is large beside what is known about blue is met by bets spread over what blue may be: the order
-inside a block is not known and nothing needs it, since bets stay put within a block.
+Speed. What is unknown is how bad the new deployment is. Bets on all of `HARMFUL` run side by side, the new rate at
+fractions of the way, in logarithms, from the boundary to always failing, so that one ladder fits every old rate; each
+bet multiplies within itself, so what is lost to the best of them is at most its share at the start, and a failure makes
+all of them rise. They were weighted by simulation (bench/parts/detection.py) for the least time to a wealth of 100, not
+for the best growth: what matters is to be there soon, and the few failures that are needed leave no time to learn. The
+old rate is learned from earlier blocks and from `history`, which moves the bets and never the evidence, so it cannot do
+wrong, only help. A block that is large beside what is known about the old rate is met by bets spread over what it may
+be: the order inside a block is not known and nothing needs it, since bets stay put within a block.
 
-A part of the wealth is kept back and fed to the bets bit by bit. Without it a green that turns bad after 100,000 good
-requests would have to win back what the bets had lost until then.
+A part of the wealth is kept back and fed to the bets bit by bit. Without it a new deployment that turns bad after
+100,000 good requests would have to win back what the bets had lost until then.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from ops.evidence.nulls import Harm, Null, Safety, boundary, nearest
 # (fraction of the way from the boundary to WORST, share): see Speed above.
 HARMFUL = ((0.06, 0.02), (0.14, 0.125), (0.24, 0.075), (0.36, 0.19), (0.50, 0.255), (0.61, 0.075), (0.97, 0.26))
 WORST = 0.98
-# (fraction of the way from blue's rate to the boundary, share): green is mostly blue's equal, or a little worse.
+# (fraction of the way from the old rate to the boundary, share): the new one is mostly an equal, or a little worse.
 HARMLESS = ((0.0, 0.55), (0.2, 0.25), (0.5, 0.20))
 RESERVE = 0.06
 FEED = -0.25
-# What is thought of blue before anything was seen: half a failure in a hundred requests.
+# What is thought of the old one before anything was seen: half a failure in a hundred requests.
 PRIOR_N, PRIOR_BAD = 100.0, 0.5
-# Older blocks count less for blue's rate once this many requests are known: it may drift.
+# Older blocks count less for the old rate once this many requests are known: it may drift.
 MEMORY = 100_000.0
-# Blue's rate is rounded to this many steps an e-fold of its odds, so that tables can be kept.
+# The old rate is rounded to this many steps an e-fold of its odds, so that tables can be kept.
 STEPS = 16
 HIGHEST = 6 * STEPS  # odds of 400 to 1
 LOWEST = -16 * STEPS  # a failure in nine millions
@@ -59,7 +59,7 @@ Row = tuple[float, float, float, float]
 
 
 def rate_of(level: int) -> float:
-    """Return blue's rate at a level of the ladder of odds."""
+    """Return the old rate at a level of the ladder of odds."""
     return 1 / (1 + math.exp(-level / STEPS))
 
 
@@ -74,34 +74,34 @@ def shares(null: Null) -> tuple[float, ...]:
     return tuple(share for _, share in (HARMFUL if isinstance(null, Harm) else HARMLESS))
 
 
-def aims(null: Null, blue: float) -> list[float]:
-    """Return the rates of green that the bets are on, beside this rate of blue."""
-    edge = boundary(null, blue)
+def aims(null: Null, old: float) -> list[float]:
+    """Return the new rates that the bets are on, beside this old rate."""
+    edge = boundary(null, old)
     if isinstance(null, Safety):
-        return [blue + part * (edge - blue) for part, _ in HARMLESS]
+        return [old + part * (edge - old) for part, _ in HARMLESS]
     return [edge * (WORST / edge) ** part if edge < WORST else edge for part, _ in HARMFUL]
 
 
 @lru_cache(maxsize=8192)
-def table(null: Null, n_blue: int, n_green: int, level: int) -> tuple[Row, ...]:
-    """Return what one request adds to the logarithm of each bet: blue good, blue bad, green good, green bad.
+def table(null: Null, n_old: int, n_new: int, level: int) -> tuple[Row, ...]:
+    """Return what one request adds to the logarithm of each bet: old good, old bad, new good, new bad.
 
     Zeros for a bet whose aim lies in the null. Depends on the ratio of the counts only: divide them by their gcd.
     """
-    blue = rate_of(level)
+    old = rate_of(level)
     rows: list[Row] = []
-    for green in aims(null, blue):
-        point = nearest(null, blue, green, n_blue, n_green) if 0 < green < 1 else None
+    for new in aims(null, old):
+        point = nearest(null, old, new, n_old, n_new) if 0 < new < 1 else None
         if point is None:
             rows.append((0.0, 0.0, 0.0, 0.0))
             continue
-        s, g = point
+        s_old, s_new = point
         rows.append(
             (
-                math.log1p((s - blue) / (1 - s)),
-                math.log(blue / s),
-                math.log1p((g - green) / (1 - g)),
-                math.log(green / g),
+                math.log1p((s_old - old) / (1 - s_old)),
+                math.log(old / s_old),
+                math.log1p((s_new - new) / (1 - s_new)),
+                math.log(new / s_new),
             )
         )
     return tuple(rows)
@@ -119,23 +119,23 @@ def hundredths(value: float) -> int:
     return near if near / 100 <= value else near - 1
 
 
-def reserve(n_green: int) -> float:
-    """Return the part of the first wealth still kept back after so many requests of green."""
-    return float(RESERVE * (1 + n_green / 100) ** FEED)
+def reserve(n_new: int) -> float:
+    """Return the part of the first wealth still kept back after so many requests of the new one."""
+    return float(RESERVE * (1 + n_new / 100) ** FEED)
 
 
 @dataclass(frozen=True, slots=True)
-class Blue:
-    """What is known of blue's rate, for the bets only: requests and bad ones, older ones fading."""
+class OldRate:
+    """What is known of the old rate, for the bets only: requests and bad ones, older ones fading."""
 
     n: float = PRIOR_N
     bad: float = PRIOR_BAD
 
-    def seen(self, counts: Counts) -> Blue:
+    def after(self, counts: Counts) -> OldRate:
         """Return what is known after these requests too."""
         n, bad = self.n + counts.n, self.bad + counts.bad
         fade = min(1.0, MEMORY / n)
-        return Blue(n * fade, bad * fade)
+        return OldRate(n * fade, bad * fade)
 
     def spread(self, coming: int) -> list[tuple[int, float]]:
         """Return levels to bet on in a block of `coming` requests, with the logarithms of their shares.
@@ -158,11 +158,11 @@ class Blue:
 
 @dataclass(frozen=True, slots=True)
 class Wealth:
-    """The bets against one null, as logarithms; `n_green` requests of green so far; `peak` the highest log E ever."""
+    """The bets against one null, as logarithms; `n_new`, the new one's requests so far; `peak`, the highest log E."""
 
     null: Null
     bets: tuple[float, ...]
-    n_green: int = 0
+    n_new: int = 0
     peak: float = 0.0
 
     @staticmethod
@@ -173,24 +173,24 @@ class Wealth:
     @property
     def log_e(self) -> float:
         """The logarithm of the wealth."""
-        return log_sum((*self.bets, math.log(reserve(self.n_green))))
+        return log_sum((*self.bets, math.log(reserve(self.n_new))))
 
-    def after(self, blue: Counts, green: Counts, known: Blue) -> Wealth:
+    def after(self, old: Counts, new: Counts, known: OldRate) -> Wealth:
         """Return the wealth after a block, both arms with a request or more; `known` from before the block."""
-        common = math.gcd(blue.n, green.n)
-        ratio = blue.n // common, green.n // common
-        tally = (blue.n - blue.bad, blue.bad, green.n - green.bad, green.bad)
-        levels = known.spread(blue.n)
+        common = math.gcd(old.n, new.n)
+        ratio = old.n // common, new.n // common
+        tally = (old.n - old.bad, old.bad, new.n - new.bad, new.bad)
+        levels = known.spread(old.n)
         if len(levels) == 1:
             gains = _gains(table(self.null, *ratio, levels[0][0]), tally)
         else:
             each = [(share, _gains(table(self.null, *ratio, level), tally)) for level, share in levels]
             gains = [log_sum([share + gain[i] for share, gain in each]) for i in range(len(self.bets))]
-        n_green = self.n_green + green.n
-        fed = math.log(reserve(self.n_green)) + math.log(-math.expm1(FEED * math.log1p(green.n / (100 + self.n_green))))
+        n_new = self.n_new + new.n
+        fed = math.log(reserve(self.n_new)) + math.log(-math.expm1(FEED * math.log1p(new.n / (100 + self.n_new))))
         fresh = zip(self.bets, gains, _log_shares(self.null), strict=True)
         bets = tuple([min(_add(bet + gain, fed + share), MOST) for bet, gain, share in fresh])
-        return Wealth(self.null, bets, n_green, max(self.peak, log_sum((*bets, math.log(reserve(n_green))))))
+        return Wealth(self.null, bets, n_new, max(self.peak, log_sum((*bets, math.log(reserve(n_new))))))
 
 
 @lru_cache(maxsize=64)
@@ -199,8 +199,8 @@ def _log_shares(null: Null) -> tuple[float, ...]:
 
 
 def _gains(rows: Sequence[Row], tally: tuple[int, int, int, int]) -> list[float]:
-    blue_good, blue_bad, green_good, green_bad = tally
-    return [blue_good * a + blue_bad * b + green_good * c + green_bad * d for a, b, c, d in rows]
+    old_good, old_bad, new_good, new_bad = tally
+    return [old_good * a + old_bad * b + new_good * c + new_bad * d for a, b, c, d in rows]
 
 
 def _add(a: float, b: float) -> float:

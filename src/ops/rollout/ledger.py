@@ -65,7 +65,7 @@ class Ledger:
     @property
     def requests(self) -> int:
         """Return how many requests of the new deployment have been judged."""
-        return max((track.green.n for track in self.evidence.tracks), default=0)
+        return max((track.new.n for track in self.evidence.tracks), default=0)
 
     def requests_at_step(self) -> int:
         """Return how many of them at the present step."""

@@ -43,8 +43,8 @@ class Lines:
         """Say how it ended, with all the evidence."""
         for line in _findings(now, kept.evidence.verdict()):
             console.say(line)
-        for name, (_, green) in shown(kept.evidence).items():
-            console.say(f"{name}: {now.new} {green.bad}/{green.n} (shown, not judged)")
+        for name, (_, new) in shown(kept.evidence).items():
+            console.say(f"{name}: {now.new} {new.bad}/{new.n} (shown, not judged)")
         self.close(kept, outcome)
 
     def close(self, kept: Ledger, outcome: str) -> None:
@@ -52,18 +52,18 @@ class Lines:
         console.say(f"rollout {outcome} ({wait.duration(kept.seconds())}, requests judged: {kept.requests})")
 
 
-def progress(log_e: float | None, needs: float) -> int:
+def progress(log_e: float | None, threshold: float) -> int:
     """Return how far a test is, in percent of the logarithm that it needs; 0 for one that lost or is not asked.
 
     >>> progress(math.log(10), 100), progress(-3.0, 100), progress(math.log(500), 100)
     (50, 0, 100)
     """
-    return 0 if log_e is None else round(100 * min(max(log_e / math.log(needs), 0.0), 1.0))
+    return 0 if log_e is None else round(100 * min(max(log_e / math.log(threshold), 0.0), 1.0))
 
 
 def _findings(now: Position, verdict: Verdict) -> list[str]:
     return [
         f"{each.metric}: {now.new} {each.new.bad}/{each.new.n}, {now.old} {each.old.bad}/{each.old.n}"
-        f" (harm {progress(each.harm, each.harm_needs)} %, safety {progress(each.safety, each.safety_needs)} %)"
+        f" (harm {progress(each.harm, each.harm_threshold)} %, safety {progress(each.safety, each.safety_threshold)} %)"
         for each in verdict.findings
     ]

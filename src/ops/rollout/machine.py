@@ -156,7 +156,7 @@ class Rollout:
             return
         for block in self._collect(now, self._kept, min(1.0, self._plan.checkpoint_seconds)):
             if block:
-                self._kept = replace(self._kept, evidence=self._kept.evidence.update(block))
+                self._kept = replace(self._kept, evidence=self._kept.evidence.after(block))
                 if self._kept.evidence.verdict().answer == "bad":
                     return
 

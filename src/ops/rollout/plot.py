@@ -23,7 +23,7 @@ def figures(points: list[dict[str, Any]], steps: list[dict[str, Any]]) -> str:
 def _figure(metric: str, points: list[dict[str, Any]], steps: list[dict[str, Any]]) -> str:
     found = [point["metrics"][metric] for point in points]
     tests = [test for test in ("harm", "safety") if found[0][test] is not None]
-    needs: dict[str, float] = {test: math.log10(found[0][f"{test}_needs"]) for test in tests}
+    needs: dict[str, float] = {test: math.log10(found[0][f"{test}_threshold"]) for test in tests}
     curves: dict[str, list[float]] = {
         test: [max(each[test] / math.log(10), _LOWEST) for each in found] for test in tests
     }

@@ -20,7 +20,7 @@ def policy(
         metrics=(
             Metric(ERROR, Harm(tolerance), Safety(margin), weight=8.0),
             Metric(SLOW, _SLOW_HARM, _SLOW_SAFETY),
-            Metric(DISAGREE, _DISAGREE_HARM, safety=None, shown=not judge_disagreement),
+            Metric(DISAGREE, _DISAGREE_HARM, safety=None, judged=judge_disagreement),
         ),
         alpha=alpha,
         beta=beta,

@@ -56,13 +56,13 @@ class Record:
                 "old": [each.old.bad, each.old.n],
                 "new": [each.new.bad, each.new.n],
                 "harm": each.harm,
-                "harm_needs": each.harm_needs,
+                "harm_threshold": each.harm_threshold,
                 "safety": each.safety,
-                "safety_needs": each.safety_needs,
+                "safety_threshold": each.safety_threshold,
             }
             for each in verdict.findings
         }
-        counted = {name: [green.bad, green.n] for name, (_, green) in shown(kept.evidence).items()}
+        counted = {name: [new.bad, new.n] for name, (_, new) in shown(kept.evidence).items()}
         self.points.append({"seconds": round(kept.seconds(), 1), "step": kept.step, "metrics": found, "shown": counted})
 
     def end(self, now: Position, kept: Ledger, outcome: str) -> None:
@@ -94,4 +94,4 @@ def _percentile(seconds: Sequence[float], share: float) -> float | None:
 def shown(evidence: Evidence) -> dict[str, tuple[Counts, Counts]]:
     """Return the counts of the metrics that are shown and not judged: old, new."""
     pairs = zip(evidence.policy.metrics, evidence.tracks, strict=True)
-    return {metric.name: (track.blue, track.green) for metric, track in pairs if metric.shown and track.green.n}
+    return {metric.name: (track.old, track.new) for metric, track in pairs if track.new.n and not metric.judged}

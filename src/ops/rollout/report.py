@@ -112,7 +112,7 @@ def _after(data: dict[str, Any], step: dict[str, Any]) -> str:
 
 
 def _test(found: dict[str, Any], test: str) -> str:
-    return "not asked" if found[test] is None else f"{_e(found[test])} of {found[f'{test}_needs']:,.0f}"
+    return "not asked" if found[test] is None else f"{_e(found[test])} of {found[f'{test}_threshold']:,.0f}"
 
 
 def _share(counts: list[int]) -> str:

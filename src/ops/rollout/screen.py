@@ -80,14 +80,12 @@ class Screen:
             evidence.add_column(name, style=style, header_style="dim", no_wrap=True)
         for found in verdict.findings:
             evidence.add_row(*_row(found))
-        differ = [
-            f"{name}: {green} on {now.new}, shown, not judged" for name, (_, green) in shown(kept.evidence).items()
-        ]
+        differ = [f"{name}: {new} on {now.new}, shown, not judged" for name, (_, new) in shown(kept.evidence).items()]
         return Group(colours, "", evidence, *differ)
 
 
 def _row(found: Finding) -> tuple[str, ...]:
-    harm, safety = progress(found.harm, found.harm_needs), progress(found.safety, found.safety_needs)
+    harm, safety = progress(found.harm, found.harm_threshold), progress(found.safety, found.safety_threshold)
     return (
         found.metric,
         f"{found.old.bad:,} of {found.old.n:,}",

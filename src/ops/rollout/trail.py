@@ -28,8 +28,8 @@ Point = tuple[float, int, int | None]  # seconds since the rollout began; harm; 
 class Curve:
     """One metric's two tests: the E that each needs (0: not asked), and the points so far."""
 
-    harm_needs: int
-    safety_needs: int
+    harm_threshold: int
+    safety_threshold: int
     points: tuple[Point, ...] = ()
 
     def after(self, point: Point) -> Curve:
@@ -48,7 +48,7 @@ class Curve:
 
     def _text(self, points: tuple[Point, ...]) -> str:
         kept = (f"{_short(at)},{harm},{'' if safety is None else safety}" for at, harm, safety in points)
-        return " ".join([str(self.harm_needs), str(self.safety_needs), *kept])
+        return " ".join([str(self.harm_threshold), str(self.safety_threshold), *kept])
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Trail:
         )
 
     def _curve(self, found: Finding) -> Curve:
-        safety_needs = 0 if found.safety is None else round(found.safety_needs)
-        return self.curves.get(found.metric) or Curve(round(found.harm_needs), safety_needs)
+        safety_threshold = 0 if found.safety is None else round(found.safety_threshold)
+        return self.curves.get(found.metric) or Curve(round(found.harm_threshold), safety_threshold)
 
     def tags(self) -> dict[str, str]:
         """Return the tags that keep it; the first steps go when there are too many."""
@@ -97,11 +97,11 @@ def read(tags: Mapping[str, str]) -> Trail:
 
 
 def _read(text: str) -> Curve:
-    harm_needs, safety_needs, *points = text.split()
+    harm_threshold, safety_threshold, *points = text.split()
     parts = (point.split(",") for point in points)
     return Curve(
-        int(harm_needs),
-        int(safety_needs),
+        int(harm_threshold),
+        int(safety_threshold),
         tuple((float(at), int(harm), int(safety) if safety else None) for at, harm, safety in parts),
     )
 

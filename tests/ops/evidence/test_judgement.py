@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.evidence.counts import Counts
-from ops.evidence.judgement import HELD, Evidence, Metric, Policy
+from ops.evidence.judgement import MOST_WAITING, Evidence, Metric, Policy
 from ops.evidence.nulls import Harm, Safety
 
 ONE = Counts(9, 0), Counts(1, 1)
@@ -24,12 +24,12 @@ blocks = st.lists(st.tuples(counts, counts), max_size=8)
 
 def after(evidence: Evidence, times: int, **seen: tuple[Counts, Counts]) -> Evidence:
     for _ in range(times):
-        evidence = evidence.update(seen)
+        evidence = evidence.after(seen)
     return evidence
 
 
 def test_nothing_seen_is_not_yet_known() -> None:
-    """row_22: a rollout with no traffic is neither good nor bad; blue's past alone is no evidence."""
+    """row_22: a rollout with no traffic is neither good nor bad; the old one's past alone is no evidence."""
     for past in ({}, {"error": Counts(10**6, 10**5)}):
         verdict = Evidence.start(Policy(), past).verdict()
         assert verdict.answer == "unknown"
@@ -38,28 +38,28 @@ def test_nothing_seen_is_not_yet_known() -> None:
 
 
 @pytest.mark.parametrize("past", [Counts(2000, 2), Counts(2000, 20), NONE])
-def test_a_green_that_always_fails_is_bad_after_two_requests(past: Counts) -> None:
-    """row_22, row_24: two failures in a row, beside 18 good answers of blue, are enough at alpha 1 %."""
+def test_a_new_one_that_always_fails_is_bad_after_two_requests(past: Counts) -> None:
+    """row_22, row_24: two failures in a row, beside 18 good answers of the old one, are enough at alpha 1 %."""
     evidence = Evidence.start(Policy(), {"error": past})
     assert after(evidence, 1, error=ONE).verdict().answer == "unknown"
     assert after(evidence, 2, error=ONE).verdict().answer == "bad"
 
 
-def test_an_equal_green_becomes_good_and_stays_it() -> None:
-    """row_22: as many failures in a thousand as blue has: good soon, and never bad."""
+def test_an_equal_one_becomes_good_and_stays_it() -> None:
+    """row_22: as many failures in a thousand as the old one has: good soon, and never bad."""
     evidence = Evidence.start(Policy(), {"error": Counts(2000, 2)})
     answers = []
     for _ in range(50):
-        evidence = evidence.update({"error": GOOD})
+        evidence = evidence.after({"error": GOOD})
         answers.append(evidence.verdict().answer)
     assert set(answers) == {"good"}
 
 
 def test_harm_once_shown_stays_shown() -> None:
-    """row_24: a green that recovers after it was shown bad is bad: the promise of alpha counts every look."""
+    """row_24: one that recovers after it was shown bad is bad: the promise of alpha counts every look."""
     evidence = after(after(Evidence.start(Policy()), 3, error=ONE), 20, error=GOOD)
     finding = evidence.verdict().findings[0]
-    assert finding.harm < math.log(finding.harm_needs) <= finding.harm_peak
+    assert finding.harm < math.log(finding.harm_threshold) <= finding.harm_peak
     assert evidence.verdict().answer == "bad"
 
 
@@ -79,13 +79,13 @@ def test_one_unknown_metric_is_not_yet_good() -> None:
     assert after(evidence, 20, disagree=GOOD).verdict().answer == "good"
 
 
-def test_a_shown_metric_is_not_judged() -> None:
-    """A green with a right to differ: disagreement is counted, takes no part of alpha, and decides nothing."""
-    policy = Policy((Metric("error"), Metric("disagree", shown=True)))
+def test_a_metric_that_is_not_judged_is_counted() -> None:
+    """A new one with a right to differ: disagreement is counted, takes no part of alpha, and decides nothing."""
+    policy = Policy((Metric("error"), Metric("disagree", judged=False)))
     evidence = after(Evidence.start(policy), 20, error=GOOD, disagree=ONE)
     assert evidence.verdict().answer == "good"
-    assert policy.harm_needs(policy.metrics[0]) == pytest.approx(100)
-    assert evidence.tracks[1].green == Counts(20, 20)
+    assert policy.harm_threshold(policy.metrics[0]) == pytest.approx(100)
+    assert evidence.tracks[1].new == Counts(20, 20)
 
 
 def test_a_metric_without_safety_is_not_asked_before_going_on() -> None:
@@ -100,7 +100,7 @@ def test_a_metric_without_safety_is_not_asked_before_going_on() -> None:
 def test_alpha_is_split_and_not_multiplied(weights: list[float], alpha: float) -> None:
     """The chances of the metrics to cry wolf add up to alpha."""
     policy = Policy(tuple(Metric(f"m{i}", weight=weight) for i, weight in enumerate(weights)), alpha)
-    assert sum(1 / policy.harm_needs(metric) for metric in policy.metrics) == pytest.approx(alpha)
+    assert sum(1 / policy.harm_threshold(metric) for metric in policy.metrics) == pytest.approx(alpha)
 
 
 @settings(deadline=None, max_examples=50)
@@ -111,7 +111,7 @@ def test_kept_evidence_goes_on_where_it_was(
     """row_25: from a tag of at most 256 characters, with the same counts, and never with more evidence than before."""
     whole = Evidence.start(THREE, {"error": Counts(3000, 4)})
     for block in first:
-        whole = whole.update({"error": block, "slow": block})
+        whole = whole.after({"error": block, "slow": block})
     state = whole.state()
     assert all(len(text) <= 256 for text in state.values())
     again = Evidence.restore(THREE, state)
@@ -120,15 +120,25 @@ def test_kept_evidence_goes_on_where_it_was(
         assert known.harm - 0.0101 <= kept.harm <= known.harm + 1e-9
     assert again.state() == Evidence.restore(THREE, again.state()).state()
     for block in then:
-        whole, again = whole.update({"error": block}), again.update({"error": block})
+        whole, again = whole.after({"error": block}), again.after({"error": block})
     assert again.verdict().findings[0].harm == pytest.approx(whole.verdict().findings[0].harm, abs=0.6)
+
+
+def test_what_tags_keep_stays_readable() -> None:
+    """row_25: the old one's requests and bad ones stand first, then the new one's, and so do those that wait."""
+    kept = "[1,[99,2,10,3],[9,1,0,0],[290,2.5],[10,0,-398,-215,-266,-173,-143,-266,-141],[10,0,-66,-145,-168]]"
+    evidence = Evidence.restore(Policy(), {"error": kept})
+    track = evidence.tracks[0]
+    assert (track.old, track.new, track.waiting) == (Counts(99, 2), Counts(10, 3), (Counts(9, 1), NONE))
+    assert (track.known.n, track.known.bad, track.harm.n_new) == (290, 2.5, 10)
+    assert evidence.state() == {"error": kept}
 
 
 @pytest.mark.parametrize("bad", [0, 1, 5 * 10**11])
 def test_a_trillion_requests_fit_in_a_tag(bad: int) -> None:
-    """row_25: evidence of the longest rollout, and of the worst green, is still at most 256 characters."""
+    """row_25: evidence of the longest rollout, and of the worst deployment, is still at most 256 characters."""
     seen = Counts(10**12, 10**12 // 7), Counts(5 * 10**11, bad)
-    evidence = after(Evidence.start(Policy()), 2, error=seen).update({"error": (Counts(HELD, 77), NONE)})
+    evidence = after(Evidence.start(Policy()), 2, error=seen).after({"error": (Counts(MOST_WAITING, 77), NONE)})
     assert len(evidence.state()["error"]) <= 256
 
 
@@ -150,33 +160,33 @@ def test_a_metric_of_another_kind_is_refused() -> None:
 
 def test_an_arm_that_comes_alone_waits_for_the_other() -> None:
     """A block needs both arms: requests of one are kept, and count when the other's come."""
-    together = Evidence.start(Policy()).update({"error": (Counts(9, 1), Counts(2, 2))})
-    apart = Evidence.start(Policy()).update({"error": (Counts(5, 1), NONE)}).update({"error": (Counts(4, 0), NONE)})
+    together = Evidence.start(Policy()).after({"error": (Counts(9, 1), Counts(2, 2))})
+    apart = Evidence.start(Policy()).after({"error": (Counts(5, 1), NONE)}).after({"error": (Counts(4, 0), NONE)})
     assert apart.verdict().findings[0].harm == pytest.approx(0)
-    assert apart.tracks[0].blue == Counts(9, 1)
-    assert apart.update({"error": (NONE, Counts(2, 2))}).tracks == together.tracks
-    assert Evidence.restore(Policy(), apart.state()).tracks[0].held == (Counts(9, 1), NONE)
+    assert apart.tracks[0].old == Counts(9, 1)
+    assert apart.after({"error": (NONE, Counts(2, 2))}).tracks == together.tracks
+    assert Evidence.restore(Policy(), apart.state()).tracks[0].waiting == (Counts(9, 1), NONE)
 
 
 def test_an_arm_that_waits_too_long_is_let_go() -> None:
-    """Requests of an hour ago say little beside those of now; blue's are still its past."""
-    evidence = Evidence.start(Policy()).update({"error": (Counts(HELD + 1, 7), NONE)})
-    assert evidence.tracks[0].held == (NONE, NONE)
-    assert evidence.tracks[0].known.n == pytest.approx(100 + HELD + 1)
-    assert evidence.verdict().findings[0].old == Counts(HELD + 1, 7)
+    """Requests of an hour ago say little beside those of now; the old one's are still its past."""
+    evidence = Evidence.start(Policy()).after({"error": (Counts(MOST_WAITING + 1, 7), NONE)})
+    assert evidence.tracks[0].waiting == (NONE, NONE)
+    assert evidence.tracks[0].known.n == pytest.approx(100 + MOST_WAITING + 1)
+    assert evidence.verdict().findings[0].old == Counts(MOST_WAITING + 1, 7)
 
 
-def test_an_empty_update_changes_nothing() -> None:
+def test_no_requests_change_nothing() -> None:
     """A minute without requests is no evidence."""
     evidence = Evidence.start(Policy())
-    assert evidence.update({"error": (NONE, NONE)}).tracks == evidence.tracks
-    assert evidence.update({}).tracks == evidence.tracks
+    assert evidence.after({"error": (NONE, NONE)}).tracks == evidence.tracks
+    assert evidence.after({}).tracks == evidence.tracks
 
 
 def test_a_metric_that_is_not_there_is_refused() -> None:
     """Counts for a misspelt metric are not lost in silence."""
     with pytest.raises(KeyError, match="eror"):
-        Evidence.start(Policy()).update({"eror": GOOD})
+        Evidence.start(Policy()).after({"eror": GOOD})
 
 
 @pytest.mark.parametrize(
@@ -196,7 +206,7 @@ def test_policies_that_cannot_be_are_refused(wrong: object) -> None:
         wrong()
 
 
-def test_what_is_known_of_blue_is_learned_from_blue() -> None:
-    """A green that fails does not move what is thought of blue, which would hide the failure."""
-    evidence = Evidence.start(Policy(), {"error": Counts(1000, 1)}).update({"error": (Counts(90, 2), Counts(10, 10))})
+def test_the_old_rate_is_learned_from_the_old_one() -> None:
+    """A new one that fails does not move what is thought of the old one, which would hide the failure."""
+    evidence = Evidence.start(Policy(), {"error": Counts(1000, 1)}).after({"error": (Counts(90, 2), Counts(10, 10))})
     assert (evidence.tracks[0].known.n, evidence.tracks[0].known.bad) == (1190, 3.5)

@@ -1,4 +1,4 @@
-"""The test of times: what it promises an equal green under any noise, and what it sees of a slower one."""
+"""The test of times: what it promises an equal one under any noise, and what it sees of a slower one."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def hiccups(chance: random.Random, number: int) -> tuple[float, float]:
 
 def together(chance: random.Random, number: int) -> tuple[float, float]:
     """A slow hour of both, five times as slow, in which every other pair is slow on one side, by chance."""
-    blue, green = steady(chance, number)
+    old, new = steady(chance, number)
     slow = 5 if (number // 100) % 2 else 1
     side = chance.random() < 0.5
-    return blue * slow * (1 + side), green * slow * (2 - side)
+    return old * slow * (1 + side), new * slow * (2 - side)
 
 
 def coarse(chance: random.Random, number: int) -> tuple[float, float]:
     """A clock that knows whole centiseconds only, so that many times are equal."""
-    blue, green = steady(chance, number)
-    return math.ceil(blue * 100) / 100, math.ceil(green * 100) / 100
+    old, new = steady(chance, number)
+    return math.ceil(old * 100) / 100, math.ceil(new * 100) / 100
 
 
 def pairs(noise: Noise, factor: float, chance: random.Random) -> Iterator[Times]:
-    """Yield pairs for ever, green `factor` times as slow."""
+    """Yield pairs for ever, the new one `factor` times as slow."""
     number = 0
     while True:
-        blue, green = noise(chance, number)
-        yield Times(blue, green * factor)
+        old, new = noise(chance, number)
+        yield Times(old, new * factor)
         number += 1
 
 
@@ -61,7 +61,7 @@ def until(pace: Pace, stream: Iterator[Times], line: float, most: int) -> int | 
 
 @pytest.mark.parametrize("noise", [steady, hiccups, together, coarse])
 def test_looking_after_each_pair_cries_wolf_no_more_than_promised(noise: Noise) -> None:
-    """row_22: no tolerance, an equal green: of 10 rollouts at most one reaches an E of 10, and what chance adds."""
+    """row_22: no tolerance, an equal one: of 10 rollouts at most one reaches an E of 10, and what chance adds."""
     chance = random.Random(11)
     wrong = sum(
         until(Pace.start(Slower(0)), pairs(noise, 1.0, chance), TEN_PERCENT, 200) is not None for _ in range(40)
@@ -87,13 +87,13 @@ def test_row_22_thirty_percent_slower_is_seen(noise: Noise, most: int) -> None:
 
 
 def test_no_pair_gains_on_average_where_the_null_holds() -> None:
-    """Each pair of an equal green may come the other way round with the same chance: the mean of both is no gain."""
+    """Each pair of equal ones may come the other way round with the same chance: the mean of both is no gain."""
     chance = random.Random(14)
     pace = Pace.start(Slower(0))
     for times in (next(pairs(hiccups, 1.0, chance)) for _ in range(WARM + 50)):
         pace = pace.after(times)
     for times in (next(pairs(hiccups, 1.0, chance)) for _ in range(50)):
-        there, back = pace.after(times), pace.after(Times(times.green, times.blue))
+        there, back = pace.after(times), pace.after(Times(times.new, times.old))
         mean = (math.exp(there.log_e) + math.exp(back.log_e)) / 2
         assert mean <= math.exp(pace.log_e) * (1 + 1e-9)
 
@@ -103,12 +103,12 @@ def test_the_first_pairs_are_only_learned_from() -> None:
     pace = Pace.start(Slower(0.1))
     for _ in range(WARM):
         pace = pace.after(Times(0.01, 9.0))
-    assert pace.green == Counts()
+    assert pace.new == Counts()
     assert pace.log_e == pytest.approx(0)
-    assert pace.after(Times(0.01, 9.0)).green == Counts(1, 1)
+    assert pace.after(Times(0.01, 9.0)).new == Counts(1, 1)
 
 
-def test_a_green_that_turns_slow_late_is_seen() -> None:
+def test_one_that_turns_slow_late_is_seen() -> None:
     """Three thousand good pairs do not use up what it has to bet."""
     chance = random.Random(15)
     pace = Pace.start(Slower(0.1))
@@ -134,7 +134,7 @@ def test_any_times_give_numbers_that_come_back(found: list[tuple[float, float]],
     text = pace.packed()
     again = Pace.unpacked(Slower(by), text)
     assert len(text) <= 256
-    assert (again.blue, again.green) == (pace.blue, pace.green)
+    assert (again.old, again.new) == (pace.old, pace.new)
     assert pace.log_e - 0.0101 <= again.log_e <= pace.log_e + 1e-9
     assert again.packed() == text
 
@@ -158,18 +158,18 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
 def test_times_are_judged_only_when_the_policy_says_so() -> None:
     """Without `slower` they are left aside; with it they alone can roll back, and nobody waits for them."""
     plain = Evidence.start(Policy())
-    assert plain.update(Times(1.0, 9.0)) == plain
+    assert plain.after(Times(1.0, 9.0)) == plain
     evidence = Evidence.start(Policy(slower=Slower(0.1)))
-    assert evidence.policy.harm_needs(Slower(0.1)) == pytest.approx(200)
+    assert evidence.policy.harm_threshold(Slower(0.1)) == pytest.approx(200)
     for _ in range(WARM + 60):
-        evidence = evidence.update(Times(0.01, 0.03))
+        evidence = evidence.after(Times(0.01, 0.03))
     verdict = evidence.verdict()
     assert verdict.answer == "bad"
     [slower] = [finding for finding in verdict.findings if finding.answer == "bad"]
     assert (slower.metric, slower.new.bad, slower.new.n) == ("slower", 60, 60)
     good = Evidence.start(Policy(slower=Slower(0.1)))
     for _ in range(20):
-        good = good.update({"error": (Counts(90), Counts(90))})
+        good = good.after({"error": (Counts(90), Counts(90))})
     assert good.verdict().answer == "good"
 
 

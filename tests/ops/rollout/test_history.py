@@ -70,8 +70,8 @@ def test_it_is_no_evidence() -> None:
 
 
 @pytest.mark.parametrize("past", [Counts(), Counts(10_000, 0), Counts(10_000, 5), Counts(10_000, 9000)])
-def test_no_past_cries_wolf_however_wrong_and_whatever_blue_does_since(past: Counts) -> None:
-    """row_22: an equal green beside a blue that drifts from never failing to 10 % and has an outage: at most alpha.
+def test_no_past_cries_wolf_however_wrong_and_whatever_the_old_one_does_since(past: Counts) -> None:
+    """row_22: an equal one beside an old one that drifts from never failing to 10 % and has an outage: at most alpha.
 
     Alpha is 20 % here, so that it shows in 200 rollouts; the limit is three standard deviations above it.
     """
@@ -83,6 +83,6 @@ def test_no_past_cries_wolf_however_wrong_and_whatever_blue_does_since(past: Cou
         for number in range(60):
             rate = 0.9 if number == 30 else number / 600
             old, new = (sum(chance.random() < rate for _ in range(n)) for n in (18, 2))
-            evidence = evidence.update({ERROR: (Counts(18, old), Counts(2, new))})
+            evidence = evidence.after({ERROR: (Counts(18, old), Counts(2, new))})
         wrong += evidence.verdict().answer == "bad"
     assert wrong <= 200 * 0.2 + 3 * (200 * 0.2 * 0.8) ** 0.5

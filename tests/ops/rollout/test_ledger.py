@@ -25,7 +25,7 @@ def started(bad: int = 0, n: int = 200, under: Policy = POLICY) -> Ledger:
     """Return a ledger with evidence, at 10 %."""
     kept = Ledger.start(GREEN, under).at_step(10)
     seen = {metric: (Counts(n, 0), Counts(n, bad)) for metric in (ERROR, SLOW)}
-    return replace(kept, evidence=kept.evidence.update(seen))
+    return replace(kept, evidence=kept.evidence.after(seen))
 
 
 COUNTS = st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))).map(lambda c: Counts(*c))
@@ -40,14 +40,14 @@ def test_it_comes_back_from_the_tags_as_it_went(blocks: list[dict[str, tuple[Cou
     """Step, begin and counts are the same; evidence is rounded down, so that a restart never adds any."""
     kept = Ledger.start(GREEN, POLICY).at_step(step)
     for block in blocks:
-        kept = replace(kept, evidence=kept.evidence.update(block))
+        kept = replace(kept, evidence=kept.evidence.after(block))
     tags = kept.tags()
     assert all(len(value) <= MOST_CHARACTERS for value in tags.values())
     found = ledger.read(tags, GREEN, POLICY)
     assert (found.identity, found.step, found.begun, found.status) == (GREEN, step, kept.begun, RUNNING)
     assert (found.requests, found.requests_at_step()) == (kept.requests, kept.requests_at_step())
     for before, after in zip(kept.evidence.tracks, found.evidence.tracks, strict=True):
-        assert (after.blue, after.green) == (before.blue, before.green)
+        assert (after.old, after.new) == (before.old, before.new)
         assert after.harm.log_e <= before.harm.log_e + 1e-9
     assert ledger.read(found.tags(), GREEN, POLICY).evidence == found.evidence
 

@@ -101,7 +101,7 @@ def test_nothing_is_left_when_it_is_past_the_step_that_was_asked_for() -> None:
 
 def test_what_decided_is_said_with_the_deployments_own_names() -> None:
     """The metric at fault alone; all of them when none decided."""
-    evidence = Evidence.start(POLICY).update({ERROR: (Counts(50), Counts(50, 50)), SLOW: (Counts(50), Counts(50))})
+    evidence = Evidence.start(POLICY).after({ERROR: (Counts(50), Counts(50, 50)), SLOW: (Counts(50), Counts(50))})
     said = machine.explain(NOW, evidence.verdict())
     assert said == "error: green 50 of 50 (100.00 %), blue 0 of 50 (0.00 %)"
     assert "slow" in machine.explain(NOW, Evidence.start(POLICY).verdict())
@@ -111,7 +111,7 @@ def test_what_decided_is_said_with_the_deployments_own_names() -> None:
 def test_disagreement_stops_a_rollout_only_when_it_is_asked_to(judged: bool) -> None:
     """Another model has a right to another opinion, unless the settings say otherwise."""
     strict = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=judged)
-    evidence = Evidence.start(strict).update({"disagree": (Counts(500), Counts(500, 400))})
+    evidence = Evidence.start(strict).after({"disagree": (Counts(500), Counts(500, 400))})
     assert evidence.verdict().answer == ("bad" if judged else "unknown")
 
 
@@ -120,10 +120,10 @@ def test_alpha_is_shared_by_the_metrics_that_are_judged() -> None:
     for judged in (True, False):
         chosen = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=judged)
         assert chosen.slower is not None
-        needs = {each.name: chosen.harm_needs(each) for each in chosen.metrics if not each.shown}
-        needs["slower"] = chosen.harm_needs(chosen.slower)
-        assert sum(1 / need for need in needs.values()) == pytest.approx(0.01)
-        assert min(needs, key=lambda name: needs[name]) == ERROR
+        thresholds = {each.name: chosen.harm_threshold(each) for each in chosen.metrics if each.judged}
+        thresholds["slower"] = chosen.harm_threshold(chosen.slower)
+        assert sum(1 / each for each in thresholds.values()) == pytest.approx(0.01)
+        assert min(thresholds, key=lambda name: thresholds[name]) == ERROR
 
 
 @pytest.mark.parametrize("judged", [True, False])
@@ -134,9 +134,9 @@ def test_the_default_policy_is_the_documented_one(judged: bool) -> None:
     chosen = Project(defaults, ROOT).rollout_plan().policy
     assert chosen == Policy(
         metrics=(
-            Metric("error", Harm(0.001, 1.0), Safety(0.01, 1.0), weight=8.0, shown=False),
-            Metric("slow", Harm(0.01, 1.25), Safety(0.05, 1.25), weight=1.0, shown=False),
-            Metric("disagree", Harm(0.01, 1.0), safety=None, weight=1.0, shown=not judged),
+            Metric("error", Harm(0.001, 1.0), Safety(0.01, 1.0), weight=8.0, judged=True),
+            Metric("slow", Harm(0.01, 1.25), Safety(0.05, 1.25), weight=1.0, judged=True),
+            Metric("disagree", Harm(0.01, 1.0), safety=None, weight=1.0, judged=judged),
         ),
         alpha=0.01,
         beta=0.05,
@@ -144,7 +144,7 @@ def test_the_default_policy_is_the_documented_one(judged: bool) -> None:
     )
     assert POLICY.slower == chosen.slower
     if not judged:
-        assert [round(chosen.harm_needs(each)) for each in chosen.metrics[:2]] == [125, 1000]
+        assert [round(chosen.harm_threshold(each)) for each in chosen.metrics[:2]] == [125, 1000]
 
 
 class Workspace(Client):

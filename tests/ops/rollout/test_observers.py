@@ -33,7 +33,7 @@ def kept(bad: int = 0) -> Ledger:
         SLOW: (Counts(100), Counts(100)),
         DISAGREE: (Counts(100), Counts(100, 7)),
     }
-    return replace(start, evidence=start.evidence.update(seen))
+    return replace(start, evidence=start.evidence.after(seen))
 
 
 def told(observer: Lines | Record | Screen, bad: int = 0, outcome: str = "complete: x") -> None:

@@ -109,7 +109,7 @@ def test_row_22_a_mend_of_one_that_always_fails_is_found_good() -> None:
     """It would wait for ever otherwise, with half of the clients on what is broken."""
     evidence = Evidence.start(policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False))
     for _ in range(1000):
-        evidence = evidence.update(pair("500: x").block(1.0))
+        evidence = evidence.after(pair("500: x").block(1.0))
     assert evidence.verdict().answer == "good"
 
 
@@ -254,7 +254,7 @@ def test_row_24_one_that_always_fails_is_bad_after_two_or_three_probes(endpoint:
     for history in (Counts(), Counts(10_000, 10), Counts(10_000, 100)):
         evidence, asked = Evidence.start(chosen, {ERROR: history}), 0
         for each in prober.pairs("blue", "green", 500, 60, judged=0):
-            evidence, asked = evidence.update(each.block(1.0)), asked + 1
+            evidence, asked = evidence.after(each.block(1.0)), asked + 1
             if evidence.verdict().answer == "bad":
                 break
         assert asked in (2, 3)

@@ -37,7 +37,7 @@ def recorded(points: int, bad: int = 0) -> Record:
             SLOW: (Counts(20), Counts(20)),
             DISAGREE: (Counts(20), Counts(20, 1)),
         }
-        evidence = evidence.update(seen)
+        evidence = evidence.after(seen)
         record.seen(NOW, Ledger(kept.identity, 10, kept.begun, 0, "running", 0, evidence), evidence.verdict())
         record.points[-1]["seconds"] = float(number)
     record.end(NOW, kept, "complete: green has all the traffic")

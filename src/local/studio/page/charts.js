@@ -79,9 +79,9 @@ const POWERS = { "-2": "1/100", "-1": "1/10", 0: "1", 1: "10", 2: "100", 3: "1,0
 // Both tests of a metric: log10 E over the seconds since the rollout began, with the lines that they need.
 export function evidence(curve, steps) {
   const tens = (nats) => (nats === null ? null : Math.max(nats / Math.LN10, LOWEST));
-  const needs = { harm: Math.log10(curve.harm_needs), safety: curve.safety_needs ? Math.log10(curve.safety_needs) : null };
+  const needs = { harm: Math.log10(curve.harm_threshold), safety: curve.safety_threshold ? Math.log10(curve.safety_threshold) : null };
   // Both bets begin at 1, when the first step does.
-  const begun = steps.length && steps[0][0] < curve.points[0][0] ? [[steps[0][0], 0, curve.safety_needs ? 0 : null]] : [];
+  const begun = steps.length && steps[0][0] < curve.points[0][0] ? [[steps[0][0], 0, curve.safety_threshold ? 0 : null]] : [];
   const points = [...begun, ...curve.points];
   const times = points.map(([at]) => at);
   const harm = points.map(([, each]) => tens(each));

@@ -82,7 +82,7 @@ function tests(endpoint, last, charts) {
     const now = curve?.points.at(-1);
     const [n, bad, newN, newBad] = last.counts[name] ?? [];
     const rows = n === undefined ? [] : [[`bad on ${last.new}`, share(newBad, newN)], [`bad on ${old}`, share(bad, n)]];
-    if (now) rows.push(["harm, E", needs(now[1], curve.harm_needs)], ["safety, E", curve.safety_needs ? needs(now[2], curve.safety_needs) : "not asked"]);
+    if (now) rows.push(["harm, E", needs(now[1], curve.harm_threshold)], ["safety, E", curve.safety_threshold ? needs(now[2], curve.safety_threshold) : "not asked"]);
     const figure = curve?.points.length ? chart(name, curve, last.steps, charts) : null;
     return h("article", { class: "metric", data: { metric: name, points: String(curve?.points.length ?? 0) } }, h("header", {}, h("h3", {}, name), h("p", { class: "dim small" }, WHAT[name] ?? "", curve || !judged ? "" : " (shown, not judged)")), pairs(rows), figure);
   });
@@ -93,8 +93,8 @@ function tests(endpoint, last, charts) {
 function chart(name, curve, steps, charts) {
   const { make, data } = evidence(curve, steps);
   const made = new Chart("E over time", `${name}: evidence of harm and of safety over time, with the lines that they need`, make,
-    [["harm", drawn("--harm")], [`rolls back at ${curve.harm_needs.toLocaleString("en")}`, drawn("--harm"), true],
-      ...(curve.safety_needs ? [["safety", drawn("--safety")], [`goes on at ${curve.safety_needs}`, drawn("--safety"), true]] : [])]);
+    [["harm", drawn("--harm")], [`rolls back at ${curve.harm_threshold.toLocaleString("en")}`, drawn("--harm"), true],
+      ...(curve.safety_threshold ? [["safety", drawn("--safety")], [`goes on at ${curve.safety_threshold}`, drawn("--safety"), true]] : [])]);
   made.set(data);
   charts.push(made);
   return made.root;
