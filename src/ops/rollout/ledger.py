@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +153,8 @@ def _fields(tags: Mapping[str, str]) -> tuple[str, str, int, str, float, str, in
 
 
 def _policy(policy: Policy) -> str:
-    return hashlib.sha256(repr(policy).encode()).hexdigest()[:8]
+    """Return its fingerprint: of the values alone, so that a field of another name changes nothing."""
+    return hashlib.sha256(repr(astuple(policy)).encode()).hexdigest()[:8]
 
 
 def now() -> str:
