@@ -45,7 +45,7 @@ def case(client: MLClient, plan: training.Plan, model: str, endpoint: str) -> Ca
     job = training.gate(client, plan, fingerprint)
     dev = models.tags_from(jobs.read_json(client, str(job.name), models.OUTPUT, "metrics.json"))
     slot, live = champion.live(client, model, endpoint)
-    live_tags = (live.tags or {}) if live else {}
+    live_tags = lineage.tags_of(live) if live else {}
     served = f"{live.name}:{live.version}" if live else "a model that is not of this workspace"
     facts = {
         "commit": described(plan.root),

@@ -14,8 +14,13 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
+from ops.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+Say = Callable[[str], None]
+"""What is told of progress, a line at a time."""
 
 _JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
 _WHOLE = frozenset({"model", "job", "name", "slot", "ended", "registered"})  # columns of words that are not folded
@@ -25,6 +30,12 @@ _FOLDED = 16  # letters in which a text that is folded can be read
 def watched() -> bool:
     """Return whether a person watches the output: a terminal that can move its cursor, and not a runner's."""
     return sys.stdout.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def check_lines(lines: int) -> None:
+    """Raise UsageError for a number of lines that no log has."""
+    if lines < 1:
+        raise UsageError("--lines wants a number from 1 on")
 
 
 def say(line: str) -> None:

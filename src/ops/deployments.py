@@ -63,12 +63,12 @@ def listed(client: MLClient, endpoint: str) -> dict[str, OnlineDeployment]:
 
 def deployed_at(deployment: OnlineDeployment) -> str:
     """Return when it was last deployed (ISO, UTC), from the tag that `create` wrote; "" when it did not."""
-    return str((deployment.tags or {}).get(lineage.DEPLOYED, ""))
+    return str(lineage.tags_of(deployment).get(lineage.DEPLOYED, ""))
 
 
 def model_of(deployment: OnlineDeployment) -> str:
     """Return the model that it serves as name:version."""
-    return str((deployment.tags or {}).get(lineage.MODEL, "")) or _from_id(str(deployment.model or ""))
+    return str(lineage.tags_of(deployment).get(lineage.MODEL, "")) or _from_id(str(deployment.model or ""))
 
 
 def _from_id(model: str) -> str:
@@ -136,7 +136,7 @@ def create(
     deployment.name, deployment.endpoint_name, deployment.model = slot, release.endpoint, release.model_id
     if release.code is not None:
         deployment.code_configuration.code = str(release.code.resolve())
-    deployment.tags = {**(deployment.tags or {}), **release.tags, lineage.DEPLOYED: _moment(there.values())}
+    deployment.tags = {**lineage.tags_of(deployment), **release.tags, lineage.DEPLOYED: _moment(there.values())}
     try:
         poller = wait.retrying(
             lambda: client.online_deployments.begin_create_or_update(deployment),

@@ -37,8 +37,8 @@ def write(client: MLClient, folder: Path, job: Job) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"{name}.html"
     metrics, signature = json.loads(model["metrics.json"]), json.loads(model["signature.json"])
-    context = job.creation_context
-    when = f"{context.created_at.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if context and context.created_at else ""
+    made_at = lineage.created(job)
+    when = f"{made_at.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if made_at else ""
     made.write_text(drawn(name, job.tags or {}, metrics, signature, report, when), encoding="utf-8")
     return made
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -15,19 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import job_logs, lineage, wait
+from ops.console import Say
 from ops.errors import JobFailed, NotFound, Timeout
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job
 
-Say = Callable[[str], None]
-
 COMPLETED = "Completed"
 # NotResponding may recover and Paused may be resumed, so only the deadline ends those.
 ENDED = frozenset({COMPLETED, "Failed", "Canceled"})
-# Of what the workspace takes for a name; with anything else, as ../x, the address would be another thing's.
-_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 _SEARCHED = 500  # newest jobs looked through for one with certain tags
 
 
@@ -56,7 +52,7 @@ def submit(client: MLClient, submission: Submission) -> Job:
     }
     overrides |= {f"inputs.{name}": value for name, value in submission.inputs.items()}
     job = load_job(submission.file, params_override=[{key: value} for key, value in overrides.items()])
-    job.tags = {**(job.tags or {}), lineage.STAGE: submission.stage, **submission.tags}
+    job.tags = {**lineage.tags_of(job), lineage.STAGE: submission.stage, **submission.tags}
     return client.jobs.create_or_update(job)
 
 
@@ -70,7 +66,7 @@ def get(client: MLClient, name: str) -> Job:
     from azure.core.exceptions import ResourceNotFoundError
 
     with suppress(ResourceNotFoundError):
-        if _NAME.fullmatch(name):
+        if lineage.is_name(name):
             return client.jobs.get(name)
     raise NotFound(f"there is no job {name}; inv status lists the newest")
 
@@ -121,7 +117,7 @@ def completed(client: MLClient, stage: str, experiment: str, fingerprint: str | 
     for page in client.jobs.list(tag=lineage.STAGE).by_page():
         read = list(page)
         for job in _newest_first(read):
-            tags = job.tags or {}
+            tags = lineage.tags_of(job)
             if job.experiment_name != experiment or tags.get(lineage.STAGE) != stage:
                 continue
             if fingerprint not in (None, tags.get(lineage.FINGERPRINT)):
@@ -140,7 +136,7 @@ def completed(client: MLClient, stage: str, experiment: str, fingerprint: str | 
 def completed_as(client: MLClient, stage: str, name: str) -> Job:
     """Return the job of that name, however old; NotFound unless it is a completed job of `stage`."""
     job = get(client, name)
-    its = (job.tags or {}).get(lineage.STAGE)
+    its = lineage.tags_of(job).get(lineage.STAGE)
     if its != stage:
         raise NotFound(f"job {name} is no {stage} job: its tag {lineage.STAGE} is {its or 'not there'}")
     if status(job) != COMPLETED:
@@ -156,12 +152,12 @@ def listed(client: MLClient, count: int) -> list[Job]:
 def _newest_first(jobs: Iterable[Job | None]) -> list[Job]:
     # The service begins with the newest, but promises no order: they are sorted as far as they were read. The SDK gives
     # a job that it cannot make out as None.
-    return sorted((job for job in jobs if job is not None), key=_created, reverse=True)
+    return sorted((job for job in jobs if job is not None), key=_age, reverse=True)
 
 
-def _created(job: Job) -> str:
-    context = job.creation_context
-    return context.created_at.isoformat() if context and context.created_at else ""
+def _age(job: Job) -> str:
+    made = lineage.created(job)
+    return made.isoformat() if made else ""
 
 
 def read_json(client: MLClient, name: str, output: str, file: str) -> dict[str, Any]:

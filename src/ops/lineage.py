@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 STAGE = "stage"  # of a job: dev or prod
 FINGERPRINT = "fingerprint"  # of a job: its code, what it is told, and its environment
@@ -32,6 +35,8 @@ EVIDENCE = "evidence."  # of an endpoint: one tag a metric, what that rollout ha
 TRAIL = "trail"  # of an endpoint: how that rollout came there; with ".METRIC", one tag a metric
 LEASE = "lease"  # of an endpoint: who rolls out, and until when
 OUTCOME = "rollout."  # of a model: one tag a rollout, by its time in UTC, that says how it ended
+
+TAG_CHARACTERS = 256  # of a tag's value: Azure keeps no more
 
 # Made by tools beside the code, and no part of it. The SDK's own ignore files are honoured when it uploads.
 _NOT_CODE = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".DS_Store"}
@@ -60,6 +65,27 @@ def _files(place: Path) -> list[Path]:
         return [place]
     found = (file for file in place.rglob("*") if file.is_file() and file.suffix != ".pyc")
     return sorted(file for file in found if not _NOT_CODE.intersection(file.relative_to(place).parts))
+
+
+def tags_of(resource: Any) -> dict[str, str]:
+    """Return a resource's tags; the SDK has None for none."""
+    return resource.tags or {}
+
+
+def created(resource: Any) -> datetime | None:
+    """Return when a job or a model was made, None where the workspace does not say."""
+    context = resource.creation_context
+    return context.created_at if context else None
+
+
+def is_name(text: str) -> bool:
+    """Return whether the workspace can take it for a name; an address made of another, as ../x, is another thing's."""
+    return re.fullmatch(r"\w[\w.-]*", text, re.ASCII) is not None
+
+
+def cut(text: str) -> str:
+    """Return as much of a text as a tag's value holds."""
+    return text[:TAG_CHARACTERS]
 
 
 def git_commit(folder: Path) -> str:

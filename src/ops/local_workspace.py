@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ops import console, workspace
-from ops.errors import NotFound, Refused, UsageError
+from ops.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from ops.project import Project
@@ -43,6 +43,5 @@ def reset(project: Project, *, approved: bool) -> None:
 
 def logs(project: Project, lines: int) -> None:
     """Print the end of the server's log."""
-    if lines < 1:
-        raise UsageError("--lines wants a number from 1 on")
+    console.check_lines(lines)
     print("\n".join(workspace.local_log(project.settings).splitlines()[-lines:]))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
 
 OUTPUT = "model"  # the output of azureml/job-*.yml that holds the model's files
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})
-# Of what the workspace takes for a version; with anything else, as ../1, the address would be another thing's.
-_VERSION = re.compile(r"\w[\w.-]*", re.ASCII)
 _OUTCOMES = 10
-_TAG_CHARACTERS = 250  # Azure's limit for a tag's value is 256
 
 
 def versions(client: MLClient, name: str) -> list[Model]:
@@ -50,20 +46,23 @@ def get(client: MLClient, name: str, version: str) -> Model:
     from azure.core.exceptions import ResourceNotFoundError
 
     with suppress(ResourceNotFoundError):
-        if _VERSION.fullmatch(version):
+        if lineage.is_name(version):
             return client.models.get(name, version=version)
     there = ", ".join(str(model.version) for model in versions(client, name)) or "none"
     raise NotFound(f"model {name} has no version {version}; there are: {there}")
 
 
-def of_job(client: MLClient, name: str, job: str) -> Model | None:
+def of_job(registered: Iterable[Model], job: str) -> Model | None:
     """Return the version that was registered from `job`, or None."""
-    return next((model for model in versions(client, name) if (model.tags or {}).get(lineage.JOB) == job), None)
+    return next((model for model in registered if lineage.tags_of(model).get(lineage.JOB) == job), None)
 
 
 def register(client: MLClient, name: str, job: str, tags: Mapping[str, str]) -> Model:
-    """Register the job's model output as the next version, or return the version that it already is."""
-    existing = of_job(client, name, job)
+    """Register the job's model output as the next version, or return the version that it already is.
+
+    Looked at just before: while one runner compares models, another may register the same job.
+    """
+    existing = of_job(versions(client, name), job)
     if existing is not None:
         return existing
     from azure.ai.ml.constants import AssetTypes
@@ -82,9 +81,9 @@ def register(client: MLClient, name: str, job: str, tags: Mapping[str, str]) -> 
 def remember(client: MLClient, name: str, version: str, outcome: str) -> None:
     """Add how a rollout of the version ended to its tags; the newest ten are kept, and all else about it stays."""
     model = get(client, name, version)
-    tags = model.tags or {}
+    tags = lineage.tags_of(model)
     outcomes = {key: value for key, value in tags.items() if key.startswith(lineage.OUTCOME)}
-    outcomes[f"{lineage.OUTCOME}{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"] = outcome[:_TAG_CHARACTERS]
+    outcomes[f"{lineage.OUTCOME}{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"] = lineage.cut(outcome)
     forgotten = sorted(outcomes)[:-_OUTCOMES]
     model.tags = {key: value for key, value in {**tags, **outcomes}.items() if key not in forgotten}
     client.models.create_or_update(model)
@@ -92,7 +91,7 @@ def remember(client: MLClient, name: str, version: str, outcome: str) -> None:
 
 def outcomes(model: Model) -> dict[str, str]:
     """Return how the rollouts of a version ended, by their time in UTC, newest first."""
-    found = {key.removeprefix(lineage.OUTCOME): value for key, value in (model.tags or {}).items()
+    found = {key.removeprefix(lineage.OUTCOME): value for key, value in lineage.tags_of(model).items()
              if key.startswith(lineage.OUTCOME)}  # fmt: skip
     return dict(sorted(found.items(), reverse=True))
 
@@ -114,7 +113,7 @@ def tags_from(metrics: Mapping[str, Any]) -> dict[str, str]:
     tags |= {key: str(value) for key, value in span.items() if value is not None}
     tags[lineage.SERVED] = str(metrics.get("served", ""))
     tags[lineage.ALGORITHM] = str(metrics.get("model", ""))
-    return {key: value[:_TAG_CHARACTERS] for key, value in tags.items()}
+    return {key: lineage.cut(value) for key, value in tags.items()}
 
 
 def _short(value: float) -> str:

@@ -219,7 +219,7 @@ class Project:
         from ops import drift
 
         _, live = champion.live(self.client, self.settings.names.model, self.endpoint)
-        job = (live.tags or {}).get(lineage.JOB) if live else None
+        job = lineage.tags_of(live).get(lineage.JOB) if live else None
         if job is None:
             return {}
         if job not in self._signatures:

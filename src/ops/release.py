@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import deployments, endpoints, lineage, progress, provisioning, scoring, traffic
+from ops.console import Say
 from ops.errors import Refused, TestFailed, UsageError
 from ops.rollout import moves
 from ops.rollout.position import position
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Model, OnlineDeployment
 
-Say = Callable[[str], None]
 PIPELINE = "model.skops"  # what serves a model that does not convert to a graph
 
 
@@ -84,7 +84,7 @@ def decide(
 
 def _holds(deployment: OnlineDeployment, content: Mapping[str, str]) -> bool:
     up = provisioning.state(deployment) in provisioning.SERVING
-    return up and content.items() <= (deployment.tags or {}).items()
+    return up and content.items() <= lineage.tags_of(deployment).items()
 
 
 def _first_free(there: Mapping[str, OnlineDeployment], content: Mapping[str, str]) -> str:
@@ -102,7 +102,7 @@ def check_libraries(model: Model, environment: str) -> None:
 
     A graph needs none of them. `environment` is the text of environment.yml; what it does not pin is not compared.
     """
-    tags = model.tags or {}
+    tags = lineage.tags_of(model)
     if tags.get(lineage.SERVED) != PIPELINE:
         return
     pins = dict(re.findall(r"^\s*-\s*([\w-]+)==(\S+)\s*$", environment, re.MULTILINE))
@@ -161,7 +161,10 @@ def deploy(
 
 
 def _create(client: MLClient, target: Target, model: Model, content: Mapping[str, str], slot: str, say: Say) -> None:
-    origin = {lineage.JOB: (model.tags or {}).get(lineage.JOB, "none"), lineage.GIT: lineage.git_commit(target.root)}
+    origin = {
+        lineage.JOB: lineage.tags_of(model).get(lineage.JOB, "none"),
+        lineage.GIT: lineage.git_commit(target.root),
+    }
     release = deployments.Release(
         file=target.root / "azureml" / "deployment.yml",
         endpoint=target.endpoint,

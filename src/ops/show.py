@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import actions, console, deployments, glance, job_logs, jobs, lineage, models, page, scoring, wait
 from ops import status as state
-from ops.errors import NotFound, OpsError, UsageError, first_line
+from ops.errors import NotFound, OpsError, first_line
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Job, Model
@@ -38,7 +38,7 @@ def job(project: Project, done: Job) -> dict[str, Any]:
         **{key: value for key, value in measured.items() if isinstance(value, float)},
     }
     console.show_pairs(f"metrics on {rows}", shown)
-    stage = (done.tags or {}).get(lineage.STAGE)
+    stage = lineage.tags_of(done).get(lineage.STAGE)
     actions.summary(f"{stage} job", shown)
     actions.outputs({"job": done.name})
     made = job_report.write(project.client, project.root / page.JOBS, done).relative_to(project.root)
@@ -48,7 +48,7 @@ def job(project: Project, done: Job) -> dict[str, Any]:
 
 def model(registered: Model) -> dict[str, Any]:
     """Show a registered version with its lineage; return all of its tags."""
-    tags = registered.tags or {}
+    tags = lineage.tags_of(registered)
     kept = {key: tags[key] for key in (lineage.JOB, lineage.GIT, lineage.DATA, lineage.SERVED) if key in tags}
     console.show_pairs(f"model {registered.name}:{registered.version}", kept)
     actions.summary(f"model {registered.name}:{registered.version}", tags)
@@ -233,8 +233,7 @@ def _report_of(project: Project, job: Mapping[str, Any]) -> str | None:
 
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:
     """Print the end of a deployment's or a job's log."""
-    if lines < 1:
-        raise UsageError("--lines wants a number from 1 on")
+    console.check_lines(lines)
     if job_name:
         jobs.get(project.client, job_name)
         said = job_logs.end(project.client, job_name, lines)

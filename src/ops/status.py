@@ -50,9 +50,9 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
         ],
         "rollout": _under_way(there, slots, split) if there else None,
         "last_rollout": _last_rollout(registered),
-        "rolled_back": (there.tags or {}).get(lineage.ROLLED_BACK) if there else None,
+        "rolled_back": lineage.tags_of(there).get(lineage.ROLLED_BACK) if there else None,
     }
-    return state | {"next": _next(state, [job for job in mine if (job.tags or {}).get(lineage.STAGE) == "prod"])}
+    return state | {"next": _next(state, [job for job in mine if lineage.tags_of(job).get(lineage.STAGE) == "prod"])}
 
 
 def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
@@ -79,22 +79,22 @@ def _next(state: Mapping[str, Any], prod_jobs: list[Job]) -> str:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    tags = job.tags or {}
+    tags = lineage.tags_of(job)
     about = {"name": job.name, "stage": tags.get(lineage.STAGE), "status": jobs.status(job)}
     return {**about, "created": _created(job), "studio": job.studio_url}
 
 
 def _created(resource: Job | Model) -> str | None:
     """Return when it was made (ISO), None where the workspace does not say."""
-    context = resource.creation_context
-    return context.created_at.isoformat(timespec="seconds") if context and context.created_at else None
+    made = lineage.created(resource)
+    return made.isoformat(timespec="seconds") if made else None
 
 
 def _under_way(
     endpoint: OnlineEndpoint, slots: Mapping[str, OnlineDeployment], split: traffic.Split
 ) -> dict[str, Any] | None:
     """Return the rollout that has not come to its end, with who is at it now; None when there is none."""
-    tags = endpoint.tags or {}
+    tags = lineage.tags_of(endpoint)
     for slot, found in slots.items():
         # One that was rolled back may have been begun again, with force.
         share = split.of(slot)
@@ -126,7 +126,7 @@ def history(client: MLClient, *, endpoint: str, model: str) -> list[dict[str, An
 
 
 def _past(version: Model, serving: Mapping[str, str]) -> dict[str, Any]:
-    tags = version.tags or {}
+    tags = lineage.tags_of(version)
     name = f"{version.name}:{version.version}"
     return {
         "model": name,
@@ -158,11 +158,11 @@ def trace(client: MLClient, *, endpoint: str, sample: bytes, slot: str | None) -
     deployment: OnlineDeployment = client.online_deployments.get(answered_by, endpoint)
     name, _, version = deployments.model_of(deployment).partition(":")
     model = models.get(client, name, version)
-    tags = model.tags or {}
+    tags = lineage.tags_of(model)
     return {
         "answer": body,
         "request_id": answer.headers.get("x-ms-request-id") or answer.headers.get("x-request-id"),
-        "deployment": {"endpoint": endpoint, "slot": answered_by, **_kept(deployment.tags or {})},
+        "deployment": {"endpoint": endpoint, "slot": answered_by, **_kept(lineage.tags_of(deployment))},
         "model": {"name": name, "version": version, "path": model.path},
         "metrics": {
             key.removeprefix(lineage.METRIC): tags[key] for key in sorted(tags) if key.startswith(lineage.METRIC)
@@ -190,4 +190,4 @@ def _trace_job(client: MLClient, name: str | None) -> dict[str, Any]:
         job = client.jobs.get(name)
     except ResourceNotFoundError:
         return {"name": name, "status": "deleted"}
-    return _job(job) | {"fingerprint": (job.tags or {}).get(lineage.FINGERPRINT)}
+    return _job(job) | {"fingerprint": lineage.tags_of(job).get(lineage.FINGERPRINT)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops import provisioning, wait
+from ops import lineage, provisioning, wait
 from ops.errors import Moved, Timeout, UsageError
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def tag(
         endpoint = client.online_endpoints.get(name)
         if guard is not None:
             guard(endpoint)
-        merged = {**(endpoint.tags or {}), **tags}
-        if merged != (endpoint.tags or {}):
+        merged = {**lineage.tags_of(endpoint), **tags}
+        if merged != lineage.tags_of(endpoint):
             endpoint.tags = merged
             update = client.online_endpoints.begin_create_or_update(endpoint)
             if waits:
@@ -151,8 +151,8 @@ def write(
 
     def put() -> Seen:
         endpoint = client.online_endpoints.get(name)
-        found, merged = Seen.of(endpoint), {**(endpoint.tags or {}), **(tags or {})}
-        if found.split == wanted and merged == (endpoint.tags or {}):
+        found, merged = Seen.of(endpoint), {**lineage.tags_of(endpoint), **(tags or {})}
+        if found.split == wanted and merged == lineage.tags_of(endpoint):
             return found
         if guard is not None:
             guard(endpoint)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import comparison, jobs, lineage, live_rows, models, progress
+from ops.console import Say
 from ops.errors import NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job, Model
 
-Say = Callable[[str], None]
 DEV, PROD = "dev", "prod"
 NO_MODEL = "no registered model: run training first (inv train-dev, then inv train-prod)"
 REPORT, FORECAST = "report", "holdout.csv.gz"  # the output and the file with a job's forecast of the live rows
@@ -30,7 +30,7 @@ class Plan:
     inputs: Mapping[str, str | float]
     poll_seconds: float
     deadline_seconds: float
-    sample: Path | None = None
+    sample: Path
 
     def fingerprint(self) -> str:
         """Return what must be equal for a dev success to vouch for a prod job: code, inputs, environment."""
@@ -45,10 +45,9 @@ class Plan:
 
     def check_sample(self, stage: str) -> None:
         """Raise UsageError unless the sample request, which `inv deploy` tests with, has the columns of the data."""
-        if self.sample is not None:
-            unlearned = {str(self.inputs[name]) for name in ("target", "time_column")}
-            unlearned.update(str(self.inputs["drop"]).split(","))
-            live_rows.check_sample(self.sample, self.folder(stage), unlearned - {"none"})
+        unlearned = {str(self.inputs[name]) for name in ("target", "time_column")}
+        unlearned.update(str(self.inputs["drop"]).split(","))
+        live_rows.check_sample(self.sample, self.folder(stage), unlearned - {"none"})
 
 
 def train(
@@ -133,7 +132,7 @@ def register(
         if job is not None:
             raise
         raise NotFound(NO_MODEL) from absent
-    existing = models.of_job(client, name, str(done.name))
+    existing = models.of_job(models.versions(client, name), str(done.name))
     if existing is not None:
         say(f"model {name}:{existing.version} is job {done.name} already")
         return existing
@@ -158,33 +157,32 @@ def register(
 
 
 def newest(client: MLClient, name: str, experiment: str, register: Callable[[str], Model] | None, say: Say) -> Model:
-    """Return the newest version: a completed prod job that is not registered yet is, by `register`, now.
+    """Return the newest version, registering the newest completed prod job first when it is not registered yet.
 
-    One that is refused, for it is worse, stays out of it; so does, without `register`, one that waits.
+    A job that `register` refuses is left out, and so is one that waits where there is no `register` (a dry run).
     """
-    registered = models.latest(client, name)
+    registered = models.versions(client, name)
+    latest = registered[-1] if registered else None
     try:
         job = str(jobs.completed(client, PROD, experiment).name)
     except NotFound:
-        if registered is None:
+        if latest is None:
             raise NotFound(NO_MODEL) from None
-        return registered
+        return latest
+    if latest is not None and models.of_job(registered, job):
+        return latest
     if register is None:
-        if models.of_job(client, name, job) is None:
-            say(f"job {job} is not registered yet, and a dry run registers none: inv register, or inv deploy, does")
-        if registered is None:
+        say(f"job {job} is not registered yet, and a dry run registers none: inv register, or inv deploy, does")
+        if latest is None:
             raise NotFound("no registered model yet")
-        return registered
+        return latest
     try:
-        found = register(job)
+        return register(job)
     except Refused as worse:
-        if registered is None:
+        if latest is None:
             raise
-        say(f"{worse}. {name}:{registered.version} stays the newest")
-        return registered
-    if registered is not None and models.number(registered.version) > models.number(found.version):
-        return registered
-    return found
+        say(f"{worse}. {name}:{latest.version} stays the newest")
+        return latest
 
 
 def _compare(
@@ -197,7 +195,7 @@ def _compare(
     if champion is None:
         say("no champion of this workspace to compare with")
         return None
-    other = (champion.tags or {}).get(lineage.JOB, "")
+    other = lineage.tags_of(champion).get(lineage.JOB, "")
     try:
         new, old = (
             comparison.Forecast.read(jobs.read_lines(client, each, REPORT, FORECAST)) for each in (challenger, other)
@@ -221,6 +219,6 @@ def _foreign(client: MLClient, plan: Plan, job: str) -> str:
 
 
 def _origin(job: Job) -> dict[str, str]:
-    tags = job.tags or {}
+    tags = lineage.tags_of(job)
     kept = (lineage.FINGERPRINT, lineage.GIT, lineage.FORCED)
     return {key: tags[key] for key in kept if key in tags}

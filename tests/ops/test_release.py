@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops import deployments, endpoints, jobs, models, release, scoring, traffic
+from ops import deployments, endpoints, jobs, lineage, models, release, scoring, traffic
 from ops.errors import NotFound, Refused, TestFailed
 from ops.project import Project
 
@@ -60,8 +60,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Project:
     made = Project(yaml.safe_load((ROOT / "invoke.yaml").read_text()))
     monkeypatch.setitem(made.__dict__, "client", None)
     monkeypatch.setattr(jobs, "completed", lambda *_: SimpleNamespace(name="late_job"))
-    monkeypatch.setattr(models, "latest", lambda *_: SimpleNamespace(name="m", version="3"))
-    monkeypatch.setattr(models, "of_job", lambda *_: None)
+    monkeypatch.setattr(models, "versions", lambda *_: [SimpleNamespace(name="m", version="3", tags=None)])
 
     def worse(job: str, *, force: bool) -> Any:
         assert not force
@@ -81,7 +80,7 @@ def test_row_11_a_challenger_that_is_refused_does_not_stand_in_the_way(
 
 def test_row_12_without_any_model_the_refusal_is_the_end(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing else to deploy."""
-    monkeypatch.setattr(models, "latest", lambda *_: None)
+    monkeypatch.setattr(models, "versions", lambda *_: [])
     with pytest.raises(Refused, match="late_job is worse"):
         project.newest_model(None)
 
@@ -90,6 +89,14 @@ def test_a_dry_run_says_what_it_leaves_out(project: Project, capfd: pytest.Captu
     """A job that the real run would register first."""
     assert project.newest_model(None, register=False).version == "3"
     assert "job late_job is not registered yet" in capfd.readouterr().out
+
+
+def test_a_job_that_is_registered_is_not_compared_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest version is deployed, also when it is of an older job."""
+    made = [SimpleNamespace(name="m", version=each, tags={lineage.JOB: job}) for each, job in
+            (("3", "late_job"), ("4", "older_job"))]  # fmt: skip
+    monkeypatch.setattr(models, "versions", lambda *_: made)
+    assert project.newest_model(None).version == "4"
 
 
 def test_what_a_registration_cannot_find_is_not_taken_for_no_job(

@@ -15,7 +15,7 @@ from ops import comparison, jobs, lineage, models, training
 from ops.errors import NotFound, Refused
 
 ROWS = 500
-PLAN = training.Plan(Path("."), "flights", {}, {}, poll_seconds=0.1, deadline_seconds=1)
+PLAN = training.Plan(Path("."), "flights", {}, {}, poll_seconds=0.1, deadline_seconds=1, sample=Path("sample.json"))
 CHAMPION = SimpleNamespace(name="m", version="3", tags={lineage.JOB: "old"})
 
 
@@ -38,12 +38,12 @@ class Registry:
         self.forecasts: dict[str, list[str]] = {}
         self.completed: dict[str, dict[str, str]] = {"new": {lineage.FINGERPRINT: "f1", "stage": "prod"}}
         self.signature: dict[str, Any] = {}
-        self.existing: dict[str, Any] = {}
+        self.versions: list[Any] = []
         self.registered: list[tuple[str, str, dict[str, str]]] = []
         self.said: list[str] = []
         for module, name in (
             (jobs, "completed"), (jobs, "completed_as"), (jobs, "read_json"), (jobs, "read_lines"),
-            (models, "of_job"), (models, "register"),
+            (models, "versions"), (models, "register"),
         ):  # fmt: skip
             monkeypatch.setattr(module, name, getattr(self, f"_{name}"))
 
@@ -71,8 +71,8 @@ class Registry:
             raise NotFound(f"job {name} has no {file}")
         return self.forecasts[name]
 
-    def _of_job(self, client: Any, name: str, job: str) -> Any:
-        return self.existing.get(job)
+    def _versions(self, client: Any, name: str) -> list[Any]:
+        return self.versions
 
     def _register(self, client: Any, name: str, job: str, tags: dict[str, str]) -> Any:
         self.registered.append((name, job, tags))
@@ -214,8 +214,8 @@ def test_a_job_that_learned_another_target_is_not_registered(registry: Registry,
 def test_a_job_that_is_registered_already_is_not_registered_twice(registry: Registry) -> None:
     """Its version is returned as it is, also when it is worse than today's champion."""
     registry.forecasts = {"new": NOISY, "old": GOOD}
-    registry.existing["new"] = SimpleNamespace(name="m", version="2")
-    assert registry.register() is registry.existing["new"]
+    registry.versions = [SimpleNamespace(name="m", version="2", tags={lineage.JOB: "new"}), CHAMPION]
+    assert registry.register() is registry.versions[0]
     assert registry.registered == []
     assert registry.said == ["model m:2 is job new already"]
 

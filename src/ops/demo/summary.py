@@ -66,7 +66,7 @@ def summed(
 
 
 def _metrics(model: Model) -> dict[str, float]:
-    tags = model.tags or {}
+    tags = lineage.tags_of(model)
     return {name: float(tags[lineage.METRIC + name]) for name in _SHOWN_METRICS if lineage.METRIC + name in tags}
 
 

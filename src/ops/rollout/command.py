@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ops import actions, console, deployments, endpoints, page, traffic, wait, workspace
+from ops import actions, console, deployments, endpoints, lineage, page, traffic, wait, workspace
 from ops.errors import OpsError, UsageError, first_line
 from ops.evidence import Counts, Times
 from ops.rollout import history, ledger, machine, moves, observers, report
@@ -158,7 +158,7 @@ def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:
 
 def _show_plan(project: Project, plan: Plan) -> dict[str, Any]:
     endpoint, now = machine.observe(project.client, plan.endpoint)
-    tags = endpoint.tags or {}
+    tags = lineage.tags_of(endpoint)
     kept = ledger.read(tags, now.identity, plan.policy)
     left, verdict = machine.left_to_do(now, tags, plan), _verdict(now, kept)
     console.show_pairs(

@@ -40,7 +40,7 @@ class Hold:
 
         Refused while another operator may still be at work, unless forced.
         """
-        lease.check(lease.read((found.tags or {}).get(lineage.LEASE)), self._lease, force=force)
+        lease.check(lease.read(lineage.tags_of(found).get(lineage.LEASE)), self._lease, force=force)
         for left in reversed(range(_FORCED_TRIES if force else 1)):
             # From here on: interrupted in the midst of the write, the lease may be there.
             self._held = True
@@ -83,7 +83,7 @@ class Hold:
 
     def _taken(self, endpoint: OnlineEndpoint) -> OpsError | None:
         """Return who else has, or has had, an endpoint as read."""
-        found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
+        found = lease.read(lineage.tags_of(endpoint).get(lineage.LEASE))
         try:
             lease.check(found, self._lease)
         except Refused as taken:
@@ -200,7 +200,7 @@ class Hold:
             return
         try:
             endpoint = endpoints.get(self._client, self._endpoint)
-            found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
+            found = lease.read(lineage.tags_of(endpoint).get(lineage.LEASE))
             if found is not None and found.holder == self._lease.holder:
                 traffic.tag(self._client, self._endpoint, _without_lease(tags), deadline_seconds=_GIVE_BACK_SECONDS)
         except (AzureError, OpsError):

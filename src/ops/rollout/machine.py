@@ -80,7 +80,7 @@ class Rollout:
         a deployment that was rolled back before; `force` overrides both refusals, and judges a bad one anew.
         """
         endpoint, now = self._retrying(lambda: observe(self._client, self._plan.endpoint))
-        tags = endpoint.tags or {}
+        tags = lineage.tags_of(endpoint)
         left = left_to_do(now, tags, self._plan)
         if not left:
             return now
@@ -245,7 +245,7 @@ def _how(fault: BaseException) -> str:
 
 def _refuse_a_second_try(endpoint: OnlineEndpoint, now: Position) -> None:
     if was_rolled_back(endpoint, now.identity):
-        reason = (endpoint.tags or {})[lineage.ROLLED_BACK]
+        reason = lineage.tags_of(endpoint)[lineage.ROLLED_BACK]
         raise Refused(
             f"this deployment was rolled back: {reason}. Mend it and run inv deploy, or override with --force"
         )

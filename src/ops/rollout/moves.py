@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ops import deployments, endpoints, lineage, models, traffic, wait
+from ops.console import Say
 from ops.errors import NotFound, OpsError, Refused, UsageError
 from ops.rollout import lease, ledger
 from ops.rollout.position import Position, position, was_rolled_back
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
-Say = Callable[[str], None]
-_REASON_CHARACTERS = 250  # a tag's value is at most 256
 # A rollout that is under way may have read just before a person's move, and write just after: the move must stay.
 _STAYS_SECONDS = 1.0
 
@@ -62,7 +61,7 @@ def rollback(
 
     endpoint, now, model = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
     if unfinished:
-        there = ledger.under_way(endpoint.tags or {}, now.identity)
+        there = ledger.under_way(lineage.tags_of(endpoint), now.identity)
         if there is None or there["status"] != ledger.RUNNING or not now.share:
             say("no rollout has broken off: the traffic stays as it is")
             return traffic.of(endpoint)
@@ -99,7 +98,7 @@ def restore(
     """
     if now.old is None:
         raise NotFound(f"{now.new} is the only deployment: there is nothing to roll back to")
-    bad = f"{now.identity}: {reason}"[:_REASON_CHARACTERS]
+    bad = lineage.cut(f"{now.identity}: {reason}")
     split = traffic.write(
         client,
         name,
@@ -114,7 +113,7 @@ def restore(
 
 def check_quiet(endpoint: OnlineEndpoint) -> None:
     """Raise Refused while a rollout is at work: the endpoint test's bad requests would count in what it judges."""
-    found = lease.read((endpoint.tags or {}).get(lineage.LEASE))
+    found = lease.read(lineage.tags_of(endpoint).get(lineage.LEASE))
     if found is not None and lease.is_held(found):
         raise Refused(
             f"{found.holder} is rolling out on this endpoint, and would take this test's bad requests for failures: "
@@ -127,7 +126,7 @@ def check_free(endpoint: OnlineEndpoint, now: Position) -> None:
 
     Until then the colour without traffic is what it would go back to.
     """
-    tags = endpoint.tags or {}
+    tags = lineage.tags_of(endpoint)
     lease.check(lease.read(tags.get(lineage.LEASE)))
     there = ledger.under_way(tags, now.identity)
     if there is not None and there["step"] == now.share == 100:

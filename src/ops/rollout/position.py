@@ -44,7 +44,7 @@ def identity(deployment: OnlineDeployment, slot: str) -> str:
 
 def was_rolled_back(endpoint: OnlineEndpoint, of: str) -> bool:
     """Return whether the deployment of this identity is the one that was rolled back last."""
-    return str((endpoint.tags or {}).get(lineage.ROLLED_BACK, "")).startswith(f"{of}: ")
+    return str(lineage.tags_of(endpoint).get(lineage.ROLLED_BACK, "")).startswith(f"{of}: ")
 
 
 def steps_left(share: int, steps: tuple[int, ...], last: int = 100) -> list[int]:
