@@ -97,12 +97,12 @@ def ensure(folder: Path, deadline_seconds: float = 60.0) -> Connection:
                 if found.version == PROTOCOL:
                     return found
                 stop(folder)
-            said = _start(folder, deadline_seconds)
+            start = _start(folder, deadline_seconds)
     except OSError as error:
         raise FolderError(f"The state folder {folder} cannot be used: {error}") from error
     found = find(folder)
     if found is None:
-        raise ServerDied(f"The local workspace ended as soon as it was ready.{_tail(folder, said)}")
+        raise ServerDied(f"The local workspace ended as soon as it was ready.{_tail(folder, start)}")
     return found
 
 
@@ -189,7 +189,7 @@ def _holds_lock(folder: Path) -> bool:
 
 
 def _start(folder: Path, seconds: float) -> int:
-    """Start the folder's server and wait until it is ready; return where in the log it began to speak."""
+    """Start the folder's server and wait until it is ready; return where in the log its own output begins."""
     log = folder / LOG_FILE
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_name(OLD_LOG_FILE))
@@ -199,7 +199,7 @@ def _start(folder: Path, seconds: float) -> int:
     environment["PYTHONPATH"] = source
     read_end, write_end = _pipe()
     with os.fdopen(read_end, "rb") as ready, log.open("ab") as output:
-        said = output.tell()
+        start = output.tell()
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "local", str(folder), "--ready-fd", str(write_end)],
@@ -215,19 +215,20 @@ def _start(folder: Path, seconds: float) -> int:
             os.close(write_end)
         if not select.select([ready], [], [], seconds)[0]:
             process.terminate()
-            raise StartDeadline(f"The local workspace was not ready in {seconds:g} s.{_tail(folder, said)}")
+            raise StartDeadline(f"The local workspace was not ready in {seconds:g} s.{_tail(folder, start)}")
         if ready.readline() != b"ready\n":
             process.wait(10)
-            raise ServerDied(f"The local workspace could not start.{_tail(folder, said)}")
+            raise ServerDied(f"The local workspace could not start.{_tail(folder, start)}")
     # It outlives this process, which is not to warn of it as of a forgotten child.
     process.returncode = 0
-    return said
+    return start
 
 
 def _pipe() -> tuple[int, int]:
-    """Return a pipe to read from and to write to, neither of which has the number of a standard stream.
+    """Return the two ends of a pipe, neither of which has the number of a standard stream (0 to 2).
 
-    Whoever was started without those would get them, and the server's own streams would take their place.
+    A command that was started without its standard streams would be given those numbers, and the server's own
+    standard streams would then replace the pipe.
     """
     read_end, write_end = os.pipe()
     try:
@@ -237,11 +238,11 @@ def _pipe() -> tuple[int, int]:
         os.close(write_end)
 
 
-def _tail(folder: Path, said: int, lines: int = 12) -> str:
-    """Return the last lines of the log, of those that begin at `said`: what is before is an earlier server's."""
+def _tail(folder: Path, start: int, lines: int = 12) -> str:
+    """Return the last lines of the log from offset `start` on; what is before it an earlier server wrote."""
     log = folder / LOG_FILE
     try:
-        text = log.read_bytes()[said:][-8192:].decode(errors="replace").splitlines()[-lines:]
+        text = log.read_bytes()[start:][-8192:].decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
     if not text:

@@ -1,4 +1,4 @@
-"""How a server shows a caller that it is the one who has the token, and says nothing that tells the token."""
+"""How a server proves to a caller that it has the token, without revealing it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import hmac
 
 PATH = ("_local", "ping")
-"""Where on the scoring port it is asked, with a nonce as the query."""
+"""Where on the scoring port the proof is asked for, with a nonce as the query."""
 
 
 def proof(token: str, nonce: str) -> str:
-    """Return what only those can who have the token."""
+    """Return the answer to a nonce, which only a holder of the token can compute."""
     return hmac.new(token.encode(), f"ping\n{nonce}".encode(), hashlib.sha256).hexdigest()

@@ -86,9 +86,9 @@ def only_server(folder: Path) -> Iterator[None]:
 
 
 def _new_token() -> str:
-    """Make a token: a JSON web token in form, for the SDK reads tenant and audience out of it; random in its last part.
+    """Make a token: in form a JSON web token, from which the SDK reads tenant and audience; its last part is random.
 
-    It is compared as a whole, and nothing here trusts what stands in it.
+    It is only ever compared as a whole: nothing here trusts what it says.
     """
     parts = {"alg": "none", "typ": "JWT"}, {"aud": AUDIENCE, "tid": SUBSCRIPTION_ID, "name": "local user"}
     encoded = (urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
@@ -96,7 +96,7 @@ def _new_token() -> str:
 
 
 def _token(folder: Path) -> tuple[Path, str]:
-    """Return the token and its file; a new one when there is none, or the file was damaged and anybody may guess it."""
+    """Return the token and its file. The token is new if there is none, or a damaged one, which might be guessed."""
     path = folder / "token"
     found = path.read_bytes().decode(errors="replace").strip() if path.exists() else ""
     if not _TOKEN.fullmatch(found):
@@ -126,9 +126,9 @@ def _listen(folder: Path) -> dict[str, socket.socket]:
 
 
 class Complaints:
-    """What the event loop has to say goes to the log; that no file can be opened, once a minute.
+    """Logs the event loop's errors; the one that no more files can be opened, once a minute at most.
 
-    asyncio says it for each client that waits, hundreds of times a second: it would fill the disk.
+    asyncio reports that one for each client that waits, hundreds of times a second, which would fill the disk.
     """
 
     def __init__(self) -> None:

@@ -196,7 +196,7 @@ class Assets:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value in which what the service treats as the same is equal: a conda file by its meaning."""
+    """Return a value to compare: JSON in a text, such as a conda file, counts by its meaning, as for the service."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             return json.loads(value)

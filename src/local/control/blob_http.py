@@ -99,9 +99,9 @@ class BlobApi:
         raise Unsupported(f"blob {request.method} {comp}".strip())
 
     def _head(self, container: str, name: str) -> Blob:
-        """Return a blob to tell of; without its metadata when it, or what was uploaded with it, was damaged since.
+        """Return a blob as HEAD tells of it: without metadata if it, or what was uploaded with it, was damaged since.
 
-        The SDK uploads to LocalUpload/HASH, and its metadata tell it that this was done: it does it again without.
+        The SDK uploads to LocalUpload/HASH, and uploads again unless it finds metadata there.
         """
         blob = self.blobs.get(container, name)
         if blob.metadata and self.blobs.is_damaged(container, "/".join(name.split("/")[:2])):

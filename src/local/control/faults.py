@@ -74,7 +74,7 @@ class Faults:
         self._late = LateUpdates(control)
 
     async def around(self, call: Call, answer: Callable[[Call], Awaitable[Reply]]) -> Reply:
-        """Answer a call, unless a fault has it otherwise.
+        """Answer a call, or let the fault that it meets strike.
 
         Raises:
             Severed: the connection is to be broken.
@@ -105,7 +105,7 @@ class Faults:
         return reply
 
     def _under_way(self, call: Call, reply: Reply) -> Reply:
-        """Return what would have been answered before the end: of an operation, a job, or a resource."""
+        """Return a reply about an operation, a job or a resource as if its work went on."""
         if reply.status != 200 or not isinstance(reply.body, dict):
             return reply
         if "operationresults/" in call.path.lower():
@@ -147,7 +147,7 @@ class Faults:
 
 
 def _asked(call: Call) -> tuple[object, ...]:
-    """Return what tells one read from another: a page of a list is not the next one."""
+    """Return what identifies a read: the path, and the query too, since it tells one page of a list from the next."""
     return call.path, *sorted(pair for pair in call.query.items() if pair[0] != "api-version")
 
 
@@ -187,7 +187,7 @@ def _scoring_fault(given: Any) -> Json:
 
 
 def _given_up(call: Call, reply: Reply, code: str) -> Reply:
-    """Return what would have been answered of an operation that ended so."""
+    """Return a reply about an operation as if that had failed with this code."""
     if "operationsstatus/" not in call.path.lower() or not isinstance(reply.body, dict):
         return reply
     error = {"code": code, "message": "A fault set on purpose.", "details": [], "additionalInfo": []}

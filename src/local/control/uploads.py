@@ -1,4 +1,4 @@
-"""Blobs on their way in: at once, or in blocks that a list then joins. Bytes first, then the row that names them."""
+"""Uploads of blobs: whole, or in blocks that a list then joins. The bytes are stored before the row that names them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Uploads:
         return blob
 
     def _committed(self, container: str, name: str, blocks: list[str]) -> Blob | None:
-        """Return the blob that is made of just these blocks already: the answer to it may have been lost."""
+        """Return the blob if it was joined from exactly these blocks: the call repeats one whose answer was lost."""
         known = self.blobs.store.get(_LISTS, f"{container}/{name}")
         if known is None or known.body["list"] != _digest(blocks) or not self._exists(container, name):
             return None
@@ -112,7 +112,7 @@ class Uploads:
         return self.blobs.staging / key[:48]
 
     def _exists(self, container: str, name: str) -> bool:
-        """Say whether it is there; one that was damaged is there to be written anew."""
+        """Say whether the blob exists; a damaged one counts as absent, so that it can be written anew."""
         try:
             self.blobs.whole(container, name)
         except (NotFound, Conflict):

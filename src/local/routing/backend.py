@@ -92,13 +92,13 @@ class Backend:
             self._waiting.add(wake)
 
     def unwatch(self, wake: Callable[[], None]) -> None:
-        """Call it no more."""
+        """Do not call `wake` any more."""
         self._waiting.discard(wake)
         if self._successor is not None:
             self._successor.unwatch(wake)
 
     def supersede(self, successor: Backend) -> None:
-        """Send what still waits here for an instance, or tries again, to the backend that came after."""
+        """Let requests that wait here for an instance, or are tried again, go to the backend that replaces this one."""
         self._successor = successor
         for wake in self._waiting:
             successor.watch(wake)

@@ -78,12 +78,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Register the connection with the front."""
         self._transport = cast(asyncio.Transport, transport)
         self._front.connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Give up what is done for the client."""
+        """Give up what is under way for the client, who has left."""
         self._front.left(self)
         self._idle.cancel()
         if self._slow is not None:
@@ -95,20 +95,20 @@ class ClientConnection(asyncio.BufferedProtocol):
         del self._parser
 
     def finish(self) -> None:
-        """Hang up when what has begun is answered."""
+        """Close the connection once the requests that it has are answered."""
         if not self._requests:
             self._transport.close()
 
     def abort(self) -> None:
-        """Hang up now."""
+        """Close the connection now."""
         self._transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the place for what comes next: one for all connections, for it is read at once."""
+        """Return the buffer to read into: all connections share one, since what is in it is parsed at once."""
         return self._front.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Read on."""
+        """Parse what has arrived, and answer what can be answered."""
         requests = self._requests
         self._raw += nbytes
         if not self._deaf:
@@ -130,7 +130,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         self._target = b""
         self._headers = []
         self._raw = 0
@@ -146,7 +146,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """Read the head, which is whole."""
         request, parser = self._requests[-1], self._parser
         method = parser.get_method().decode("ascii")
         request.bodiless = method == "HEAD"
@@ -164,19 +164,19 @@ class ClientConnection(asyncio.BufferedProtocol):
             request.body.append(body)
 
     def on_message_complete(self) -> None:
-        """The request is there."""
+        """Note that the request is whole."""
         request = self._requests[-1]
         request.whole = True
         if request.size > PAYLOAD_LIMIT:
             request.refuse(too_large())
 
     def pause_writing(self) -> None:
-        """The client does not take its answers."""
+        """Hold back further answers: the client does not read them."""
         self._stalled = True
         self._since = self._loop.time()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Go on: the client reads again."""
         self._stalled = False
         self._advance()
 

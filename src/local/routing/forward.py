@@ -61,7 +61,7 @@ class Forwarding:
         self._tries = 0
 
     def start(self, pause: float = 0.0, instead: ScoringReply | None = None) -> None:
-        """Begin, `pause` seconds from now, which count towards the timeout; `instead` is then all there is of it.
+        """Begin `pause` seconds from now, which count towards the timeout; send nothing when `instead` is the reply.
 
         `done` may be called before this returns.
         """

@@ -113,7 +113,7 @@ def parse_filter(text: str) -> Condition:
     """Read a filter such as "deployment eq 'green' and statusCode eq '*'".
 
     Raises:
-        Invalid: it is none, or `or` joins two dimensions.
+        Invalid: it is not a filter, or `or` joins two dimensions.
     """
     found: dict[str, list[tuple[bool, str]]] = {}
     position, joint, before = 0, "", ""

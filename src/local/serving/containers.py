@@ -131,7 +131,7 @@ class Containers:
 
 
 async def _made(spare: asyncio.Task[Container]) -> Container | None:
-    """Give the spare, None if it could not be started: there was no descriptor, or no memory, at that moment."""
+    """Return the spare; None if it could not be started, for want of a file descriptor or memory at that moment."""
     try:
         return await spare
     except OSError:

@@ -20,7 +20,7 @@ def list_keys(endpoints: Endpoints, call: Call) -> Reply:
 
 
 async def regenerate_keys(endpoints: Endpoints, call: Call) -> Reply:
-    """Make one key anew. The SDK sends the present key as the wish for the new one: that counts as no wish."""
+    """Make one key anew. A keyValue that is a present key counts as none: it is what the SDK sends."""
     given = call.document()
     which = {"primary": 0, "secondary": 1}.get(str(given.get("keyType", "")).lower())
     if which is None:

@@ -77,10 +77,9 @@ class Blobs:
 
     @contextmanager
     def arriving(self) -> Iterator[Path]:
-        """Give a path for bytes that are to become a blob; when that fails, they go again.
+        """Yield a path for bytes that are to become a blob, and delete the file if that fails.
 
-        Not when the wait for it is given up: then a thread may still be about to commit them, and the next start
-        sweeps what it did not.
+        A cancelled call leaves the file: a thread may still be about to commit it; if not, the next start sweeps it.
         """
         path = self.new_file()
         try:

@@ -1,7 +1,7 @@
-"""What a person does on the page: shift, roll back, cancel. Said first, done only when confirmed, by the same handlers.
+"""What a person does on the page: shift, roll back, cancel; first described, and done once confirmed.
 
-An action is planned, which checks it and changes nothing, and gives a secret for exactly that plan. Only the secret,
-once and soon, has it done, through the operations that the SDK calls: their rules are the rules here.
+To plan an action checks it, changes nothing, and gives a secret for exactly that plan. The secret, which works once and
+expires soon, has it done through the operations that the SDK calls, so that their rules hold here too.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ Arm = Callable[[Call], Awaitable[Reply]]
 
 @dataclass(frozen=True)
 class PlannedAction:
-    """What would be done, in words, to what is as it was seen; `live` is the traffic afterwards.
+    """What would be done, in words, provided that the traffic is still as `seen`; `live` is the traffic afterwards.
 
-    `outcome` is what the `model` (a reference) will have come to by it, "" for nothing.
+    `outcome` is what becomes of the `model` (a reference) by it, "" for nothing.
     """
 
     kind: str
@@ -140,7 +140,7 @@ class Actions:
         return PlannedAction(kind, says, document.name, self._clock() + PLAN_SECONDS, seen, live, tags)
 
     async def _move(self, plan: PlannedAction) -> Json:
-        """Write the split until it has been there for a while: who read before us may write after us.
+        """Write the split until it has stayed for a while: a rollout that read before us may write after us.
 
         Raises:
             Conflict: the traffic has changed since, the endpoint is busy, or another split is set again and again.

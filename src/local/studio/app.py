@@ -184,7 +184,7 @@ class Studio:
 
 
 async def _json(request: Request) -> Json:
-    """Return the body, which must say that it is JSON: a form of another page cannot."""
+    """Return the JSON body. Its type must be declared as JSON, which a form on another site's page cannot do."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Invalid("The body must be application/json")
     try:

@@ -102,7 +102,7 @@ def _answered(statuses: tuple[int, int | None], of: Counter[str]) -> dict[str, A
 
 
 def _difference(now: Cell, before: Cell) -> Cell:
-    """Return what `now` has and `before` had not; smallest and largest are not known of it."""
+    """Return what was counted since `before`; its smallest and largest latency are those of `now`, which are bounds."""
     latencies = Latencies()
     latencies.buckets = {
         index: more

@@ -99,7 +99,7 @@ class Jobs:
         self.set_status(name, status, error=error)
 
     def _end(self, name: str, body: Json) -> str:
-        """Return when a job ends that ends now: as long after its start as it ran, whatever was done to the clock."""
+        """Return the end of a job that ends now: its start plus its time, whatever was done to the system clock."""
         began, started = self._began.pop(name, None), body.get("started")
         if began is None or started is None:
             return max(now(), str(started or body["submitted"]))

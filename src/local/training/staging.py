@@ -52,7 +52,7 @@ class Staging:
     def prepare(self, name: str, stopped: Callable[[], bool]) -> tuple[str, dict[str, str], float]:
         """Return the command line, the environment and the time limit in seconds (0 for none).
 
-        When `stopped` says so, what takes long is left off half done: the job is not to run then.
+        Once `stopped` returns true, slow parts break off half done, for the job will not run.
         """
         self.jobs.set_status(name, "Preparing")
         properties = self.jobs.get(name).body["properties"]

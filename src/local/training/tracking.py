@@ -211,7 +211,7 @@ def get_experiment(tracking: Tracking, call: Call) -> Reply:
 
 
 def create_logged_model(tracking: Tracking, call: Call) -> Reply:
-    """Refuse what MLflow 3 does for `log_model`, in the way in which Azure ML's tracking does: it does not have it."""
+    """Refuse MLflow 3's call for `log_model` with the 404 of Azure ML's tracking, which does not have it either."""
     del tracking, call
     raise NotFound("Api", "MLflow's logged models are not kept here: save the model as an output of the job.")
 

@@ -1,4 +1,4 @@
-"""What a list's query asks of each document, beside its place in the list."""
+"""The conditions that a list's query sets for each document."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _BATCH = 500
 
 
 class Filter:
-    """The tags and properties that a document must have, and the fields that must be as asked.
+    """The tags and properties that a document must have, and the values that its fields must have.
 
-    Tags and properties are asked for as the service writes them: `a,b=c` is any a, and a b that is c.
+    Tags and properties are written as for the service: `a,b=c` asks for a tag a of any value, and a tag b of value c.
     """
 
     def __init__(self, call: Call, *, tags: str = "tags", fields: Sequence[str] = ()) -> None:
-        """Read the query: `tags` is its word for them, and each of `fields` a word and the property of that name."""
+        """Read the query: `tags` is its parameter for tags; each of `fields` names a parameter and a property."""
         self._tags = _pairs(call.query.get(tags, ""))
         self._properties = _pairs(call.query.get("properties", ""))
         self._fields = {key: call.query[key] for key in fields if call.query.get(key)}
 
     def __call__(self, fetch: Fetch) -> Fetch:
-        """Return a fetch that finds only what passes, however far apart it lies."""
+        """Return a fetch that gives only documents that pass, and reads on until it has as many as are asked for."""
         if not (self._tags or self._properties or self._fields):
             return fetch
 

@@ -21,7 +21,7 @@ def run_folder(run: str) -> str:
 
 
 def hosts(*addresses: str) -> frozenset[str]:
-    """Return what a Host header says that means one of these addresses of 127.0.0.1."""
+    """Return the Host headers that mean one of these addresses of 127.0.0.1: localhost is another name for it."""
     named = {address.partition("://")[2] for address in addresses}
     return frozenset(named | {host.replace("127.0.0.1", "localhost") for host in named})
 

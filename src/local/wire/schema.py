@@ -25,11 +25,11 @@ _TYPES: Mapping[type, str] = {
 
 
 class Word:
-    """The schema of a text which, given as a number or a truth, becomes one: the service keeps nothing else in tags."""
+    """The schema of a tag's value: a number or a boolean becomes a text, for the service keeps nothing else in tags."""
 
 
 def checked(value: Any, schema: Any = object, place: str = "The body", depth: int = 0) -> Any:
-    """Return a value as it is kept; refuse what is not of the schema, or could be neither kept nor answered."""
+    """Return a value as it is kept; refuse one that breaks the schema, or that could not be stored or sent back."""
     if value is None:
         return None
     if depth > DEPTH:
@@ -74,7 +74,7 @@ def _check_kind(value: Any, schema: Any, place: str) -> None:
 
 
 def _chosen(value: str, words: frozenset[str], place: str) -> str:
-    """Return the word as the service spells it, in which it does not mind the case of letters."""
+    """Return the word in the service's own upper and lower case, which a caller need not use."""
     for word in words:
         if word.lower() == value.lower():
             return word
