@@ -85,25 +85,17 @@ class Project:
         """Where a release goes."""
         return release.Target(self.root, self.endpoint, self.sample, self.operation_seconds)
 
-    def rollout_plan(self, *, on_fail: str | None = None, mirror: int | None = None, last: int = 100) -> Plan:
+    def rollout_plan(self, *, on_fail: str | None = None, mirror: int | None = None, stop_after: int = 100) -> Plan:
         """Return the rollout's plan: the settings, but for what was asked for this time."""
-        from ops.rollout.plan import Plan
-        from ops.rollout.policy import policy
+        from ops.rollout.plan import Plan, policy
 
         chosen = self.settings.rollout
-        if last not in chosen.steps:
-            raise UsageError(f"--step {last}: the steps are {', '.join(map(str, chosen.steps))}")
+        if stop_after not in chosen.steps:
+            raise UsageError(f"--step {stop_after}: the steps are {', '.join(map(str, chosen.steps))}")
         return Plan(
             endpoint=self.endpoint,
             steps=chosen.steps,
-            policy=policy(
-                tolerance=chosen.tolerance,
-                margin=chosen.margin,
-                alpha=chosen.alpha,
-                beta=chosen.beta,
-                judge_disagreement=chosen.judge_disagreement,
-                slower=chosen.slower,
-            ),
+            policy=policy(chosen),
             bake_seconds=self.settings.bake_seconds,
             min_requests=chosen.min_requests,
             step_seconds=chosen.step_minutes * 60,
@@ -113,7 +105,7 @@ class Project:
             lease_seconds=chosen.lease_minutes * 60,
             deadline_seconds=self.operation_seconds,
             mirror=chosen.mirror if mirror is None else mirror,
-            last=last,
+            stop_after=stop_after,
         )
 
     @property

@@ -236,7 +236,7 @@ def test_row_26_a_cleanup_by_hand(hub: Hub) -> None:
 def test_row_24_the_way_back_does_not_wait_for_a_rollout(hub: Hub) -> None:
     """FLOW 24: a rollback beside a rollout that runs: it takes effect at once, and the rollout gives way, paused."""
     release(hub, "from good_score import init, run\n\n__all__ = ['init', 'run']\n# again\n", "One more release")
-    slowly = {"INVOKE_LOCAL_BAKE_SECONDS": "600.0", "INVOKE_ROLLOUT_BAKE_SECONDS": "600.0", "INVOKE_ROLLOUT_CHECKPOINT_SECONDS": "1.0"}
+    slowly = {"INVOKE_LOCAL_BAKE_SECONDS": "600.0", "INVOKE_ROLLOUT_CHECKPOINT_SECONDS": "1.0"}
     with hub.dispatched(slowly, action="rollout", dry_run="false") as rollout:
         assert rollout.read_until(lambda record: "green 10 %" in str(record.get("msg"))), rollout.said
         back = hub.dispatch(action="rollback", dry_run="false")
@@ -251,7 +251,7 @@ def test_row_24_the_way_back_does_not_wait_for_a_rollout(hub: Hub) -> None:
 def test_row_24_a_rollout_that_breaks_off_is_put_back(hub: Hub) -> None:
     """FLOW 24: the workspace refuses a write in the midst of it; the step for failures rolls back."""
     release(hub, "from good_score import init, run\n\n__all__ = ['init', 'run']\n# once more\n", "And one more")
-    slowly = {"INVOKE_LOCAL_BAKE_SECONDS": "600.0", "INVOKE_ROLLOUT_BAKE_SECONDS": "600.0", "INVOKE_LOCAL_CHECKPOINT_SECONDS": "1.0"}
+    slowly = {"INVOKE_LOCAL_BAKE_SECONDS": "600.0", "INVOKE_LOCAL_CHECKPOINT_SECONDS": "1.0"}
     with hub.dispatched(slowly, action="rollout", dry_run="false") as rollout:
         assert rollout.read_until(lambda record: "green 10 %" in str(record.get("msg"))), rollout.said
         hub.break_next("PUT", "onlineEndpoints/flight-delays$", status=400)

@@ -127,7 +127,7 @@ def _deploy(project: Project, model: Model, code: Path | None = None) -> release
 
 def _roll_out(project: Project, splits: Splits) -> None:
     plan = replace(project.rollout_plan(), bake_seconds=_BAKE_SECONDS)
-    rollout.go(project, plan, Record(), pairs_per_second=_PAIRS_PER_SECOND, further=splits)
+    rollout.go(project, plan, Record(), pairs_per_second=_PAIRS_PER_SECOND, further=[splits])
 
 
 @contextmanager

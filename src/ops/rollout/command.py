@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -48,8 +48,8 @@ def run(
     copies = moves.parse_percentage(mirror, "--mirror") if mirror else None
     if copies is not None and copies > traffic.MOST_MIRROR:
         raise UsageError(f"--mirror {copies}: give at most {traffic.MOST_MIRROR}")
-    last = moves.parse_percentage(step, "--step") if step else 100
-    plan = project.rollout_plan(on_fail=on_fail, last=last, mirror=copies)
+    stop_after = moves.parse_percentage(step, "--step") if step else 100
+    plan = project.rollout_plan(on_fail=on_fail, stop_after=stop_after, mirror=copies)
     if dry_run:
         return _show_plan(project, plan)
     record = Record()
@@ -68,10 +68,9 @@ def go(
     *,
     force: bool = False,
     pairs_per_second: float | None = None,
-    further: machine.Observer | None = None,
+    further: Sequence[machine.Observer] = (),
 ) -> Position:
     """Run the state machine with probes of the live rows, and write the report however it ends."""
-    observer, screen = observers.on_console(record, further)
     there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
     models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
     rate = pairs_per_second or project.settings.rollout.probes_per_second
@@ -100,11 +99,10 @@ def go(
         return {} if monitor is None or now.old is None else _past(project, monitor, now.old, there[now.old])
 
     try:
-        rollout = machine.Rollout(project.client, plan, collect, observer, past)
-        ended = rollout.go(lambda slot: _outlast(lambda: project.test(slot)), force=force)
+        with observers.on_console(record, *further) as observer:
+            rollout = machine.Rollout(project.client, plan, collect, observer, past)
+            ended = rollout.go(lambda slot: _outlast(lambda: project.test(slot)), force=force)
     finally:
-        if screen is not None:
-            screen.close()
         if record.now is not None and record.steps:
             _keep(project, plan, record, record.now, models_of)
     if record.now is None:

@@ -45,9 +45,9 @@ class Lines:
             console.say(line)
         for name, (_, new) in shown(kept.evidence).items():
             console.say(f"{name}: {now.new} {new.bad}/{new.n} (shown, not judged)")
-        self.close(kept, outcome)
+        self.say_outcome(kept, outcome)
 
-    def close(self, kept: Ledger, outcome: str) -> None:
+    def say_outcome(self, kept: Ledger, outcome: str) -> None:
         """Say how it ended, in one line."""
         console.say(f"rollout {outcome} ({wait.duration(kept.seconds())}, requests judged: {kept.requests})")
 

@@ -73,7 +73,7 @@ class Rollout:
         self._begun = self._told = False
 
     def go(self, preflight: Callable[[str], object], *, force: bool = False) -> Position:
-        """Take the new deployment from its present share to `plan.last`, and return where it ended.
+        """Take the new deployment from its present share to `plan.stop_after`, and return where it ended.
 
         Before its first share it must pass `preflight`, the endpoint test, which raises when it does not. Raises
         RolledBack or Paused by what the evidence says, and Refused while another operator holds the endpoint, or for
@@ -191,10 +191,10 @@ class Rollout:
         return replace(now, identity=identity(there[now.new], now.new)) if now.new in there else now
 
     def _finish(self, now: Position) -> Position:
-        if self._plan.last < 100:
+        if self._plan.stop_after < 100:
             self._hold.release(self._kept.tags())
-            self._end(now, f"stopped after {self._plan.last} %, as asked")
-            return replace(now, share=self._plan.last)
+            self._end(now, f"stopped after {self._plan.stop_after} %, as asked")
+            return replace(now, share=self._plan.stop_after)
         self._kept = replace(self._kept, status=ledger.DONE)
         self._hold.release(self._kept.tags())
         self._end(now, f"complete: {now.new} has all the traffic")
@@ -213,7 +213,7 @@ def left_to_do(now: Position, tags: Mapping[str, str], plan: Plan) -> list[int]:
     """Return the steps that are left; none without an old deployment, and none after the end."""
     if now.old is None or (now.share == 100 and ledger.ended(tags, now.identity)):
         return []
-    return steps_left(now.share, plan.steps, plan.last)
+    return steps_left(now.share, plan.steps, plan.stop_after)
 
 
 def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:

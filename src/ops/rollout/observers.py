@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from ops import console, traffic
@@ -44,8 +46,11 @@ class Observers:
             observer.end(now, kept, outcome)
 
 
-def on_console(record: Record, further: Observer | None = None) -> tuple[Observer, Screen | None]:
-    """Return the observer for where the output goes, a table or lines, which tells `record` and `further` too."""
-    screen = Screen(record) if console.watched() else None
-    others: tuple[Observer, ...] = (record,) if further is None else (record, further)
-    return Observers(screen or Lines(), *others), screen
+@contextmanager
+def on_console(record: Record, *further: Observer) -> Iterator[Observers]:
+    """Give what tells the console, in a table or in lines, and `record` and `further` too."""
+    if not console.watched():
+        yield Observers(Lines(), record, *further)
+        return
+    with closing(Screen(record)) as screen:
+        yield Observers(screen, record, *further)

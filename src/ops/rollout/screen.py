@@ -51,7 +51,7 @@ class Screen:
 
         self.close()
         Console(highlight=False).print(self._tables(now, kept, kept.evidence.verdict()))
-        self._lines.close(kept, outcome)
+        self._lines.say_outcome(kept, outcome)
 
     def close(self) -> None:
         """Give the terminal back; twice is fine."""

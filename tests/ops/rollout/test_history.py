@@ -11,11 +11,12 @@ from ops.evidence import Counts, Evidence
 from ops.rollout import history
 from ops.rollout.ledger import Ledger
 from ops.rollout.live import MINUTE, ByStatus
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.probes import ERROR
+from ops.settings import Rollout
 
 NOW = 1_700_000_040.0  # a whole minute
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(Rollout())
 
 
 def asked(found: ByStatus, *, minutes: int = 60, deployed: str = "") -> tuple[Counts, list[tuple[float, float]]]:
@@ -76,7 +77,7 @@ def test_no_past_cries_wolf_however_wrong_and_whatever_the_old_one_does_since(pa
     Alpha is 20 % here, so that it shows in 200 rollouts; the limit is three standard deviations above it.
     """
     chance = random.Random(7)
-    loose = policy(tolerance=0.001, margin=0.01, alpha=0.2, beta=0.05, judge_disagreement=False)
+    loose = policy(Rollout(alpha=0.2))
     wrong = 0
     for _ in range(200):
         evidence = Evidence.start(loose, {ERROR: past})

@@ -13,11 +13,12 @@ from ops import lineage
 from ops.evidence import Counts, Policy
 from ops.rollout import ledger
 from ops.rollout.ledger import DONE, PAUSED, ROLLED_BACK, RUNNING, Ledger
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.probes import ERROR, SLOW
+from ops.settings import Rollout
 
 GREEN = "green of 2026-11-23T07:32:58.399+00:00"
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(Rollout())
 MOST_CHARACTERS = 256
 
 
@@ -60,7 +61,7 @@ def test_another_deployment_starts_anew() -> None:
 
 def test_evidence_of_another_policy_counts_for_nothing() -> None:
     """Bets against another null are not evidence against this one."""
-    stricter = policy(tolerance=0.0, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+    stricter = policy(Rollout(tolerance=0.0))
     assert ledger.read(started().tags(), GREEN, stricter).requests == 0
 
 

@@ -14,19 +14,18 @@ from house import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ops import lineage, wait
+from ops import lineage, settings, wait
 from ops.errors import Refused, RolledBack
 from ops.evidence import Counts, Evidence, Harm, Metric, Policy, Safety, Slower, Verdict
 from ops.project import Project
 from ops.rollout import lease, ledger, machine
 from ops.rollout.ledger import Ledger
 from ops.rollout.machine import Rollout, decide
-from ops.rollout.plan import Plan
-from ops.rollout.policy import policy
+from ops.rollout.plan import Plan, policy
 from ops.rollout.position import Position
 from ops.rollout.probes import ERROR, SLOW, Block
 
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(settings.Rollout())
 PLAN = Plan(
     endpoint="flights",
     steps=(10, 25, 50, 100),
@@ -96,7 +95,7 @@ def test_an_only_deployment_has_no_rollout() -> None:
 
 def test_nothing_is_left_when_it_is_past_the_step_that_was_asked_for() -> None:
     """--step 25 at 50 % does not go back."""
-    assert machine.left_to_do(replace(NOW, share=50), {}, replace(PLAN, last=25)) == []
+    assert machine.left_to_do(replace(NOW, share=50), {}, replace(PLAN, stop_after=25)) == []
 
 
 def test_what_decided_is_said_with_the_deployments_own_names() -> None:
@@ -110,7 +109,7 @@ def test_what_decided_is_said_with_the_deployments_own_names() -> None:
 @pytest.mark.parametrize("judged", [True, False])
 def test_disagreement_stops_a_rollout_only_when_it_is_asked_to(judged: bool) -> None:
     """Another model has a right to another opinion, unless the settings say otherwise."""
-    strict = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=judged)
+    strict = policy(settings.Rollout(judge_disagreement=judged))
     evidence = Evidence.start(strict).after({"disagree": (Counts(500), Counts(500, 400))})
     assert evidence.verdict().answer == ("bad" if judged else "unknown")
 
@@ -118,7 +117,7 @@ def test_disagreement_stops_a_rollout_only_when_it_is_asked_to(judged: bool) -> 
 def test_alpha_is_shared_by_the_metrics_that_are_judged() -> None:
     """The shares of the thresholds add up to alpha: errors carry most, and a metric that is shown takes none."""
     for judged in (True, False):
-        chosen = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=judged)
+        chosen = policy(settings.Rollout(judge_disagreement=judged))
         assert chosen.slower is not None
         thresholds = {each.name: chosen.harm_threshold(each) for each in chosen.metrics if each.judged}
         thresholds["slower"] = chosen.harm_threshold(chosen.slower)
@@ -262,7 +261,7 @@ def test_row_22_time_that_a_write_takes_is_not_time_that_was_watched(monkeypatch
         watched.append(len(client.puts))
         yield {ERROR: (Counts(500), Counts(500)), SLOW: (Counts(500), Counts(500))}
 
-    plan = replace(PLAN, bake_seconds=5, checkpoint_seconds=2, last=10)
+    plan = replace(PLAN, bake_seconds=5, checkpoint_seconds=2, stop_after=10)
     Rollout(client, plan, collect, Nobody()).go(lambda slot: None)
     assert len(watched) == 5
     assert watched[-1] > watched[0]  # it was written meanwhile

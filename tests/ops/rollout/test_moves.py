@@ -13,10 +13,11 @@ from ops import lineage
 from ops.errors import NotFound, Refused, UsageError
 from ops.rollout import lease, ledger, moves
 from ops.rollout.ledger import Ledger
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.position import Position
+from ops.settings import Rollout
 
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(Rollout())
 
 
 @pytest.mark.parametrize("text", ["-1", "101", "2.5", "ten", "", "1e1", "٣", " 5"])

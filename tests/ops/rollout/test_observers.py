@@ -14,13 +14,14 @@ from ops.evidence import Counts
 from ops.rollout import lines
 from ops.rollout.ledger import Ledger
 from ops.rollout.lines import Lines
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.position import Position
 from ops.rollout.probes import DISAGREE, ERROR, SLOW, Answer, Pair
 from ops.rollout.record import Record
 from ops.rollout.screen import Screen
+from ops.settings import Rollout
 
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(Rollout())
 NOW = Position("blue", "green", 0, "green of 2026")
 SPLIT = traffic.Split({"blue": 90, "green": 10}, {})
 

@@ -17,8 +17,9 @@ from loopback import serving
 from ops import scoring
 from ops.errors import OpsError
 from ops.evidence import Counts, Evidence, Times
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.probes import CAREFUL_PAIRS, DISAGREE, ERROR, FURTHER, SLOW, Answer, Pair, Prober, judged
+from ops.settings import Rollout
 
 GOOD, BAD = Counts(1, 0), Counts(1, 1)
 FINE = '{"predictions": ["1"], "probabilities": [0.7]}'
@@ -107,7 +108,7 @@ def test_a_failure_of_the_old_one_is_slow_too(slow: str, new: Counts) -> None:
 
 def test_row_22_a_mend_of_one_that_always_fails_is_found_good() -> None:
     """It would wait for ever otherwise, with half of the clients on what is broken."""
-    evidence = Evidence.start(policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False))
+    evidence = Evidence.start(policy(Rollout()))
     for _ in range(1000):
         evidence = evidence.after(pair("500: x").block(1.0))
     assert evidence.verdict().answer == "good"
@@ -250,7 +251,7 @@ def test_the_first_pairs_of_a_step_are_careful(endpoint: Endpoint, sample: Path)
 def test_row_24_one_that_always_fails_is_bad_after_two_or_three_probes(endpoint: Endpoint, sample: Path) -> None:
     """However good or bad the old one is known to be, with alpha shared as in a rollout (issue 4: at most 3)."""
     prober = Prober(lambda: scoring.Address(f"http://127.0.0.1:{endpoint.server_port}/score", "k"), sample, [[1, 2]])
-    chosen = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+    chosen = policy(Rollout())
     for history in (Counts(), Counts(10_000, 10), Counts(10_000, 100)):
         evidence, asked = Evidence.start(chosen, {ERROR: history}), 0
         for each in prober.pairs("blue", "green", 500, 60, judged=0):

@@ -14,12 +14,13 @@ from ops import traffic
 from ops.evidence import Counts
 from ops.rollout import plot, report
 from ops.rollout.ledger import Ledger
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.position import Position
 from ops.rollout.probes import DISAGREE, ERROR, SLOW, Answer, Pair
 from ops.rollout.record import Record
+from ops.settings import Rollout
 
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(Rollout())
 NOW = Position("blue", "green", 0, "green of 2026-11-23T07:32:58.399+00:00")
 HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from ops.evidence import Counts
 from ops.rollout import ledger, trail
 from ops.rollout.ledger import Ledger
-from ops.rollout.policy import policy
+from ops.rollout.plan import policy
 from ops.rollout.probes import ERROR
 from ops.rollout.trail import Curve, Trail
+from ops.settings import Rollout
 
 GREEN = "green of 2026-11-23T07:32:58.399+00:00"
-POLICY = policy(tolerance=0.001, margin=0.01, alpha=0.01, beta=0.05, judge_disagreement=False)
+POLICY = policy(Rollout())
 MOST_CHARACTERS = 256
 
 POINTS = st.lists(
