@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.storage.store import Document
+from local.wire.call import Json
 
-Json = dict[str, Any]
 _TENTHS = 10.0  # of a nat: how a trail keeps log E
 
 
