@@ -138,7 +138,9 @@ class Rollout(_Section):
         if not self.steps or list(self.steps) != sorted(set(self.steps)) or self.steps[-1] != 100:
             raise ValueError("steps must rise and end at 100, as in 10, 25, 50, 100")
         if self.margin <= self.tolerance:
-            raise ValueError("margin must be more than tolerance: between the two, a release is neither harmful nor safe")
+            raise ValueError(
+                "margin must be more than tolerance: between the two, a release is neither harmful nor safe"
+            )
         if self.bake_seconds >= 60 * self.step_minutes:
             raise ValueError(
                 "step_minutes must be more than bake_seconds: a step would be out of time before it is over"
