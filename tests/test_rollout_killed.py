@@ -104,7 +104,7 @@ def afresh(project: Project) -> Iterator[Callable[[], None]]:
 def split(client: MLClient) -> dict[str, int]:
     """Return the endpoint's split from the list of all, which no fault of these tests strikes."""
     [endpoint] = [found for found in client.online_endpoints.list() if found.name == ENDPOINT]
-    return dict(traffic.of(endpoint).live)
+    return dict(traffic.split_of(endpoint).live)
 
 
 class Splits(threading.Thread):
@@ -155,7 +155,7 @@ def end_state(project: Project) -> tuple[dict[str, int], str]:
     endpoint = project.client.online_endpoints.get(ENDPOINT)
     assert not endpoint.tags.get(lineage.LEASE), "the lease was not given back"
     status = json.loads(endpoint.tags[lineage.ROLLOUT])[5]
-    return dict(traffic.of(endpoint).live), status
+    return dict(traffic.split_of(endpoint).live), status
 
 
 COMPLETE = ({"green": 100}, ledger.DONE)

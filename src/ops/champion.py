@@ -27,7 +27,7 @@ def live(client: MLClient, model: str, endpoint: str) -> tuple[str | None, Model
     A deployment may serve none, or one of a registry.
     """
     there = endpoints.find(client, endpoint)
-    shares = traffic.of(there).live if there else {}
+    shares = traffic.split_of(there).live
     if not shares:
         return None, None
     slot = max(shares, key=lambda name: shares[name])

@@ -76,37 +76,37 @@ def _from_id(model: str) -> str:
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else model.removeprefix("azureml:")
 
 
-def _moment(there: Iterable[OnlineDeployment]) -> str:
-    """Return the time for a deployment that is made now: later than any other's, also by a clock that is behind.
+def _deployment_time(deployed: Iterable[OnlineDeployment]) -> str:
+    """Return `deployed_at` for a deployment made now: the time, or 1 ms after the newest other if this clock is behind.
 
-    Which one is the new one is told by it, and so which one a rollback goes back to.
+    The one with the latest is the new deployment, and the one before it is where a rollback goes back to.
     """
     times = [datetime.now(UTC)]
-    for deployment in there:
+    for deployment in deployed:
         with contextlib.suppress(ValueError):  # none, or a person's own words
             times.append(datetime.fromisoformat(deployed_at(deployment)).astimezone(UTC) + timedelta(milliseconds=1))
     return max(times).isoformat(timespec="milliseconds")
 
 
-def check_there(client: MLClient, endpoint: str, slots: Iterable[str]) -> dict[str, OnlineDeployment]:
-    """Return what `listed` does; NotFound when one of `slots` is not there."""
-    there = listed(client, endpoint)
+def check_deployed(client: MLClient, endpoint: str, slots: Iterable[str]) -> dict[str, OnlineDeployment]:
+    """Return what `listed` does; NotFound when one of `slots` is not deployed."""
+    deployed = listed(client, endpoint)
     for slot in slots:
-        if slot not in there:
-            has = ", ".join(sorted(there)) or "none"
+        if slot not in deployed:
+            has = ", ".join(sorted(deployed)) or "none"
             raise NotFound(f"endpoint {endpoint} has no deployment {slot}: it has {has}")
-    return there
+    return deployed
 
 
 def check_ready(client: MLClient, endpoint: str, slots: Mapping[str, int]) -> dict[str, OnlineDeployment]:
     """Return what `listed` does; raise when one of `slots` is not there (NotFound) or cannot serve (OpsError)."""
-    there = check_there(client, endpoint, slots)
+    deployed = check_deployed(client, endpoint, slots)
     for slot in slots:
-        if state(there[slot]) not in SERVING:
+        if state(deployed[slot]) not in SERVING:
             raise OpsError(
-                f"deployment {slot} is {state(there[slot])}, not {SUCCEEDED}: inv logs --slot {slot} says why"
+                f"deployment {slot} is {state(deployed[slot])}, not {SUCCEEDED}: inv logs --slot {slot} says why"
             )
-    return there
+    return deployed
 
 
 def create(
@@ -116,19 +116,19 @@ def create(
     *,
     deadline_seconds: float,
     say: Callable[[str], None],
-    now: Callable[[str], None] | None = None,
+    update: Callable[[str], None] | None = None,
 ) -> OnlineDeployment:
     """Put the release into the slot and return the deployment once it is up.
 
-    `now`, where somebody watches, is told the last line of the container's log. A failed deployment that is there is
+    `update`, where somebody watches, is told the last line of the container's log. A failed deployment that is there is
     deleted first: Azure does not mend it in place. Raises DeploymentFailed with the container's log.
     """
     from azure.ai.ml import load_online_deployment
     from azure.core.exceptions import HttpResponseError
 
     check_slot(slot)
-    there = listed(client, release.endpoint)
-    previous = there.get(slot)
+    deployed = listed(client, release.endpoint)
+    previous = deployed.get(slot)
     if previous is not None and state(previous) == FAILED:
         say(f"{slot}: deleting the deployment that failed")
         delete(client, release.endpoint, slot, deadline_seconds=deadline_seconds)
@@ -136,29 +136,33 @@ def create(
     deployment.name, deployment.endpoint_name, deployment.model = slot, release.endpoint, release.model_id
     if release.code is not None:
         deployment.code_configuration.code = str(release.code.resolve())
-    deployment.tags = {**lineage.tags_of(deployment), **release.tags, lineage.DEPLOYED: _moment(there.values())}
+    deployment.tags = {
+        **lineage.tags_of(deployment),
+        **release.tags,
+        lineage.DEPLOYED: _deployment_time(deployed.values()),
+    }
     try:
         poller = wait.retrying(
             lambda: client.online_deployments.begin_create_or_update(deployment),
             what=f"deployment {slot}",
             deadline_seconds=deadline_seconds,
         )
-        if now is None:
+        if update is None:
             _follow(poller, slot, deadline_seconds, _PROGRESS_SECONDS, say)
         else:
-            _follow(poller, slot, deadline_seconds, _LOOK_SECONDS, _looking(client, release.endpoint, slot, now))
+            _follow(poller, slot, deadline_seconds, _LOOK_SECONDS, _looking(client, release.endpoint, slot, update))
     except HttpResponseError as fault:
         if fault.status_code in (401, 403):
             raise
         raise DeploymentFailed(_failure(client, release.endpoint, slot, str(fault.message))) from fault
-    there = client.online_deployments.get(slot, release.endpoint)
-    if state(there) != SUCCEEDED:
-        raise DeploymentFailed(_failure(client, release.endpoint, slot, f"it is {state(there)}"))
-    return there
+    made: OnlineDeployment = client.online_deployments.get(slot, release.endpoint)
+    if state(made) != SUCCEEDED:
+        raise DeploymentFailed(_failure(client, release.endpoint, slot, f"it is {state(made)}"))
+    return made
 
 
-def _looking(client: MLClient, endpoint: str, slot: str, now: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda said: now(last_words(client, endpoint, slot, lines=1) or said)
+def _looking(client: MLClient, endpoint: str, slot: str, update: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda said: update(last_words(client, endpoint, slot, lines=1) or said)
 
 
 def _follow(poller: Any, slot: str, deadline_seconds: float, look_seconds: float, say: Callable[[str], None]) -> None:
@@ -212,7 +216,7 @@ def logs(client: MLClient, endpoint: str, slot: str, container: str = CONTAINERS
 def last_words(
     client: MLClient, endpoint: str, slot: str, container: str = CONTAINERS[0], lines: int = _LOG_LINES
 ) -> str:
-    """Return the same, and "" when it cannot be read either: for who tells of something else by it."""
+    """Return what `logs` does, or "" when it cannot be read: it only adds detail to another message."""
     from azure.core.exceptions import AzureError
 
     try:

@@ -72,12 +72,12 @@ def get(client: MLClient, name: str) -> Job:
 
 
 def watch(
-    client: MLClient, name: str, *, poll_seconds: float, deadline_seconds: float, say: Say, now: Say | None = None
+    client: MLClient, name: str, *, poll_seconds: float, deadline_seconds: float, say: Say, update: Say | None = None
 ) -> Job:
     """Poll the job until it ends, saying each change of status; return it when it completed.
 
-    `now`, where somebody watches, is told the status and the last line of the log at each look. A workspace that cannot
-    be asked does not end the job: a look is tried again until the deadline.
+    `update`, where somebody watches, is told the status and the last line of the log at each look. A workspace that
+    cannot be asked does not end the job: a look is tried again until the deadline.
     Raises JobFailed, with the job's own error and the end of its log, for any other end and at the deadline.
     """
     start = wait.clock()
@@ -87,8 +87,8 @@ def watch(
         left = start + deadline_seconds - wait.clock()
         latest[:] = [wait.retrying(lambda: client.jobs.get(name), what=f"job {name}", deadline_seconds=left)]
         found = status(latest[0])
-        if now is not None:
-            now(f"{found}  {job_logs.last_line(client, name)}")
+        if update is not None:
+            update(f"{found}  {job_logs.last_line(client, name)}")
         return found
 
     try:

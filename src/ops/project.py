@@ -178,7 +178,7 @@ class Project:
         if not name:
             return None
         deployments.check_slot(name)
-        deployments.check_there(self.client, self.endpoint, [name])
+        deployments.check_deployed(self.client, self.endpoint, [name])
         return name
 
     def scoring_uri(self) -> str:

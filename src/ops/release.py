@@ -12,7 +12,7 @@ from ops import deployments, endpoints, lineage, progress, provisioning, scoring
 from ops.console import Say
 from ops.errors import Refused, TestFailed, UsageError
 from ops.rollout import moves
-from ops.rollout.position import position
+from ops.rollout.position import Position
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -46,16 +46,16 @@ class Decision:
     create: bool = True
 
 
-def live_slot(there: Mapping[str, OnlineDeployment], split: traffic.Split) -> str | None:
+def live_slot(deployed: Mapping[str, OnlineDeployment], split: traffic.Split) -> str | None:
     """Return the slot that has all the traffic, or None when none has any; Refused in the midst of a rollout."""
-    serving = [slot for slot in there if split.of(slot)]
+    serving = [slot for slot in deployed if split.share(slot)]
     if len(serving) > 1:
         raise Refused(f"a rollout is under way ({split}): finish it (inv rollout) or end it (inv rollback) first")
     return serving[0] if serving else None
 
 
 def decide(
-    there: Mapping[str, OnlineDeployment],
+    deployed: Mapping[str, OnlineDeployment],
     split: traffic.Split,
     content: Mapping[str, str],
     slot: str | None,
@@ -66,17 +66,17 @@ def decide(
     Nothing newer than what is live: nothing to do (row 19). Nothing live: blue, or the slot asked for. Otherwise the
     idle colour (rows 14, 20, 27); one that holds this very content and is up is not made again, only tested again.
     """
-    live = live_slot(there, split)
+    live = live_slot(deployed, split)
     if slot is not None:
         deployments.check_slot(slot)
     if live is not None and slot == live:
         raise UsageError(
             f"{live} is live: a new version goes to {deployments.other(live)}, where no request reaches it yet"
         )
-    if live is not None and not force and _holds(there[live], content):
+    if live is not None and not force and _holds(deployed[live], content):
         return Decision(None, f"{live} serves {content[lineage.MODEL]} with this code already: nothing newer to deploy")
-    chosen = slot or (deployments.other(live) if live else _first_free(there, content))
-    present = there.get(chosen)
+    chosen = slot or (deployments.other(live) if live else _first_free(deployed, content))
+    present = deployed.get(chosen)
     if present is not None and not force and _holds(present, content):
         return Decision(chosen, f"{chosen} holds {content[lineage.MODEL]} with this code already", create=False)
     return Decision(chosen, f"{content[lineage.MODEL]} goes to {chosen}")
@@ -87,9 +87,9 @@ def _holds(deployment: OnlineDeployment, content: Mapping[str, str]) -> bool:
     return up and content.items() <= lineage.tags_of(deployment).items()
 
 
-def _first_free(there: Mapping[str, OnlineDeployment], content: Mapping[str, str]) -> str:
+def _first_free(deployed: Mapping[str, OnlineDeployment], content: Mapping[str, str]) -> str:
     """Return blue on a new endpoint; where nothing is live, the slot that a run before this one left unfinished."""
-    return next((slot for slot in deployments.SLOTS if slot in there and _holds(there[slot], content)), "blue")
+    return next((slot for slot in deployments.SLOTS if slot in deployed and _holds(deployed[slot], content)), "blue")
 
 
 def content_of(target: Target, model: Model) -> dict[str, str]:
@@ -129,11 +129,11 @@ def deploy(
 
     def look() -> Decision:
         endpoint = endpoints.find(client, target.endpoint)
-        there = deployments.listed(client, target.endpoint) if endpoint else {}
-        split = traffic.of(endpoint) if endpoint else traffic.Split({}, {})
-        if endpoint and there and not force:
-            moves.check_free(endpoint, position(there, split))
-        return decide(there, split, content, slot, force)
+        deployed = deployments.listed(client, target.endpoint) if endpoint else {}
+        split = traffic.split_of(endpoint)
+        if endpoint and deployed and not force:
+            moves.check_free(endpoint, Position.of(deployed, split))
+        return decide(deployed, split, content, slot, force)
 
     decision = look()
     say(decision.reason + (" (dry run: nothing is changed)" if dry_run else ""))
@@ -172,23 +172,23 @@ def _create(client: MLClient, target: Target, model: Model, content: Mapping[str
         tags={**content, **origin},
         code=target.code,
     )
-    with progress.live(f"deployment {slot}") as now:
-        deployments.create(client, slot, release, deadline_seconds=target.deadline_seconds, say=say, now=now)
+    with progress.spinner(f"deployment {slot}") as update:
+        deployments.create(client, slot, release, deadline_seconds=target.deadline_seconds, say=say, update=update)
     say(f"{slot}: up with {content[lineage.MODEL]}")
 
 
 def _take_off(client: MLClient, target: Target, slot: str, say: Say) -> None:
     """Take the traffic off what was deployed and failed: none, unless it was given some while its code was uploaded."""
     split = traffic.read(client, target.endpoint)
-    if not split.of(slot):
+    if not split.share(slot):
         return
-    now = position(deployments.listed(client, target.endpoint), split)
+    position = Position.of(deployments.listed(client, target.endpoint), split)
     # An older one was only tested again, and an only one leaves nowhere to go.
-    if now.new == slot and now.old is not None:
+    if position.new == slot and position.old is not None:
         moves.restore(
             client,
             target.endpoint,
-            now,
+            position,
             "it failed the endpoint test",
             deadline_seconds=target.deadline_seconds,
             say=say,

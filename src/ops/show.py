@@ -56,9 +56,9 @@ def model(registered: Model) -> dict[str, Any]:
     return {"name": registered.name, "version": registered.version, "tags": tags}
 
 
-def split(now: traffic.Split) -> dict[str, Any]:
+def split(found: traffic.Split) -> dict[str, Any]:
     """Return how the traffic is split."""
-    return {"traffic": dict(now.live), "mirror": dict(now.mirror)}
+    return {"traffic": dict(found.live), "mirror": dict(found.mirror)}
 
 
 def checks(made: Sequence[scoring.Check]) -> dict[str, Any]:

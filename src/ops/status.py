@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) -> dict[str, Any]:
     """Return the state of everything at a glance, as plain data: workspace, jobs, model, endpoint, slots, what next."""
     there = endpoints.find(client, endpoint)
-    split = traffic.of(there) if there else traffic.Split({}, {})
+    split = traffic.split_of(there)
     slots = deployments.listed(client, endpoint) if there else {}
     registered = models.versions(client, model)
     newest = registered[-1] if registered else None
@@ -39,7 +39,7 @@ def snapshot(client: MLClient, *, endpoint: str, model: str, experiment: str) ->
         "slots": [
             {
                 "slot": slot,
-                "traffic": split.of(slot),
+                "traffic": split.share(slot),
                 "mirror": split.mirror.get(slot, 0),
                 "state": provisioning.state(found),
                 "model": deployments.model_of(found),
@@ -97,7 +97,7 @@ def _under_way(
     tags = lineage.tags_of(endpoint)
     for slot, found in slots.items():
         # One that was rolled back may have been begun again, with force.
-        share = split.of(slot)
+        share = split.share(slot)
         if was_rolled_back(endpoint, identity(found, slot)) and not share:
             continue
         there = ledger.under_way(tags, identity(found, slot))

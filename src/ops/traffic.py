@@ -29,7 +29,12 @@ class Split:
     live: Mapping[str, int]
     mirror: Mapping[str, int]
 
-    def of(self, slot: str) -> int:
+    @staticmethod
+    def of(live: Mapping[str, object] | None, mirror: Mapping[str, object] | None = None) -> Split:
+        """Return the split of these percentages, without the zeros."""
+        return Split(_shares(live), _shares(mirror))
+
+    def share(self, slot: str) -> int:
         """Return the percentage of live requests that `slot` gets."""
         return self.live.get(slot, 0)
 
@@ -40,19 +45,14 @@ class Split:
         return ", ".join(parts) or "none"
 
 
-def split(live: Mapping[str, object] | None, mirror: Mapping[str, object] | None = None) -> Split:
-    """Return the split of these percentages without the zeros."""
-    return Split(_shares(live), _shares(mirror))
-
-
-def of(endpoint: OnlineEndpoint) -> Split:
-    """Return the endpoint's split without the zeros."""
-    return split(endpoint.traffic, endpoint.mirror_traffic)
+def split_of(endpoint: OnlineEndpoint | None) -> Split:
+    """Return the endpoint's split; an empty one when there is no endpoint."""
+    return Split.of(endpoint.traffic, endpoint.mirror_traffic) if endpoint else Split({}, {})
 
 
 def read(client: MLClient, name: str) -> Split:
     """Return what the workspace says the split is now."""
-    return of(client.online_endpoints.get(name))
+    return split_of(client.online_endpoints.get(name))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Seen:
     @staticmethod
     def of(endpoint: OnlineEndpoint) -> Seen:
         """Return what an endpoint, as read, shows."""
-        return Seen(of(endpoint), provisioning.state(endpoint) in provisioning.CHANGING)
+        return Seen(split_of(endpoint), provisioning.state(endpoint) in provisioning.CHANGING)
 
     def __str__(self) -> str:
         """Return the split, and that it may not last."""
@@ -97,7 +97,7 @@ def tag(
             update = client.online_endpoints.begin_create_or_update(endpoint)
             if waits:
                 update.result(timeout=deadline_seconds)
-        return of(endpoint)
+        return split_of(endpoint)
 
     return wait.retrying(put, what=f"tags of {name}", deadline_seconds=deadline_seconds)
 
@@ -145,7 +145,7 @@ def write(
     it for some 20 s: what is read meanwhile does not count. A write with a `guard` is one that gives way: it is made
     once, and not at all when the guard raises Moved; that is raised, too, when another split is there afterwards.
     """
-    wanted = split(live, mirror)
+    wanted = Split.of(live, mirror)
     check(wanted.live, wanted.mirror)
     ready({**wanted.live, **wanted.mirror})
 

@@ -77,14 +77,14 @@ def train(
     job = jobs.submit(client, submission)
     say(f"job {job.name}: submitted from {plan.data[stage]}")
     try:
-        with progress.live(f"job {job.name}") as now:
+        with progress.spinner(f"job {job.name}") as update:
             return jobs.watch(
                 client,
                 str(job.name),
                 poll_seconds=plan.poll_seconds,
                 deadline_seconds=plan.deadline_seconds,
                 say=say,
-                now=now,
+                update=update,
             )
     except KeyboardInterrupt:
         say(f"job {job.name} goes on without this command; inv cancel --job {job.name} ends it")

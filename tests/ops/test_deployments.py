@@ -136,7 +136,7 @@ def test_a_time_that_cannot_be_read_is_left_aside() -> None:
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_deployment_that_never_comes_up_ends_at_the_deadline(watched: bool) -> None:
     """With a line that says where to look, whether or not somebody watches."""
-    options = {"now": lambda line: None} if watched else {}
+    options = {"update": lambda line: None} if watched else {}
     with pytest.raises(Timeout, match=r"deployment green: not up after .*; inv logs --slot green"):
         create(Service(Poller(float("inf"))), deadline=0.05, **options)
 
@@ -152,7 +152,7 @@ def test_a_deployment_that_comes_up_within_the_deadline_is_waited_for() -> None:
 def test_who_watches_is_told_the_last_line_of_the_log() -> None:
     """What the container says is nearer to the matter than the state."""
     told: list[str] = []
-    create(Service(Poller(2)), now=told.append)
+    create(Service(Poller(2)), update=told.append)
     assert told == [LOG]
 
 

@@ -22,14 +22,14 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_nobody_is_shown_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """In a log there is no such line, and whoever waits need not look for something to put there."""
-    with progress.live("job calm_plum") as now:
+    with progress.spinner("job calm_plum") as now:
         assert now is None
     assert capsys.readouterr().out == ""
 
 
 def test_it_says_what_how_long_and_what_was_said_last(screen: io.StringIO) -> None:
     """One row, whatever the log's line holds; at the end it is taken away and the cursor is back."""
-    with progress.live("job calm_plum") as now:
+    with progress.spinner("job calm_plum") as now:
         assert now is not None
         now("Running  read 12,085 rows\n" + "x" * 500)
     drawn = re.sub(r"\033\[[0-9;]*m", "", screen.getvalue())
@@ -41,6 +41,6 @@ def test_it_says_what_how_long_and_what_was_said_last(screen: io.StringIO) -> No
 
 def test_an_error_takes_the_line_away_too(screen: io.StringIO) -> None:
     """The message that follows stands alone."""
-    with pytest.raises(ValueError, match="broken"), progress.live("deployment blue"):
+    with pytest.raises(ValueError, match="broken"), progress.spinner("deployment blue"):
         raise ValueError("broken")
     assert "\033[?25h" in screen.getvalue()

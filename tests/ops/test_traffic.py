@@ -42,8 +42,8 @@ def over(split: traffic.Split) -> traffic.Guard:
     """Return the guard of a writer that replaces this split and no other."""
 
     def guard(endpoint: Any) -> None:
-        if traffic.of(endpoint) != split:
-            raise Moved(f"is {traffic.of(endpoint)}")
+        if traffic.split_of(endpoint) != split:
+            raise Moved(f"is {traffic.split_of(endpoint)}")
 
     return guard
 

@@ -189,7 +189,7 @@ def test_a_rollback_is_pressed(page: Page, project: Project) -> None:
     page.click("dialog #confirm:has-text('Roll back')")
     page.wait_for_selector(".split .bar:has-text('blue 100 %')")
     endpoint = endpoints.get(project.client, project.endpoint)
-    assert dict(traffic.of(endpoint).live) == {"blue": 100}
+    assert dict(traffic.split_of(endpoint).live) == {"blue": 100}
     assert endpoint.tags[lineage.ROLLED_BACK].startswith("green of ")
     page.wait_for_selector(".card[data-slot=green] .badge:has-text('rolled back')")
     assert page.is_disabled("button[data-key=back]")

@@ -24,20 +24,20 @@ class Splits:
         self._since = self._until = 0.0
         self.steps: list[dict[str, Any]] = []
 
-    def begin(self, now: Position, kept: Ledger) -> None:
+    def begin(self, position: Position, ledger: Ledger) -> None:
         """Nothing to compare yet."""
 
-    def step(self, now: Position, split: traffic.Split) -> None:
+    def step(self, position: Position, split: traffic.Split) -> None:
         """The split changed: a step ended, another begins."""
         self._close()
         self._set, self._since = dict(split.live), time.monotonic()
         self._until = self._since
 
-    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+    def seen(self, position: Position, ledger: Ledger, verdict: Verdict) -> None:
         """The split is still as it was set."""
         self._until = time.monotonic()
 
-    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+    def end(self, position: Position, ledger: Ledger, outcome: str) -> None:
         """The last step ended."""
         self._close()
 

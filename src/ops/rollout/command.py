@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ops import actions, console, deployments, endpoints, lineage, page, traffic, wait, workspace
 from ops.errors import OpsError, UsageError, first_line
 from ops.evidence import Counts, Times
-from ops.rollout import history, ledger, machine, moves, observers, report
+from ops.rollout import history, machine, moves, observers, report
 from ops.rollout.ledger import Ledger
 from ops.rollout.live import Live
 from ops.rollout.monitor import Monitor
@@ -71,8 +71,8 @@ def go(
     further: Sequence[machine.Observer] = (),
 ) -> Position:
     """Run the state machine with probes of the live rows, and write the report however it ends."""
-    there = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
-    models_of = {slot: deployments.model_of(found) for slot, found in there.items()}
+    deployed = _outlast(lambda: deployments.listed(project.client, plan.endpoint))
+    models_of = {slot: deployments.model_of(found) for slot, found in deployed.items()}
     rate = pairs_per_second or project.settings.rollout.probes_per_second
     prober = Prober(lambda: _outlast(lambda: project.address), project.sample, project.live_rows)
     lag = project.settings.metrics_lag_seconds
@@ -84,28 +84,30 @@ def go(
         # From the first judged request on: the endpoint test before it sends bad requests, which are no evidence.
         return None if monitor is None else Live(monitor.requests, prober.sent, lag, time.time())
 
-    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block | Times]:
-        assert now.old is not None
+    def collect(position: Position, ledger: Ledger, seconds: float) -> Iterator[Block | Times]:
+        assert position.old is not None
         counted = live()
-        for pair in prober.pairs(now.old, now.new, rate, seconds, kept.requests_at_step()):
+        for pair in prober.pairs(position.old, position.new, rate, seconds, ledger.requests_at_step()):
             record.pair(pair)
             yield pair.block(slow_seconds)
-            if kept.step <= _ALIKE_SHARE and (times := pair.times()):
+            if ledger.step <= _ALIKE_SHARE and (times := pair.times()):
                 yield times
         if counted is not None:
-            yield from _whole_minutes(counted, now)
+            yield from _whole_minutes(counted, position)
 
-    def past(now: Position) -> Mapping[str, Counts]:
-        return {} if monitor is None or now.old is None else _past(project, monitor, now.old, there[now.old])
+    def past(position: Position) -> Mapping[str, Counts]:
+        if monitor is None or position.old is None:
+            return {}
+        return _past(project, monitor, position.old, deployed[position.old])
 
     try:
         with observers.on_console(record, *further) as observer:
             rollout = machine.Rollout(project.client, plan, collect, observer, past)
             ended = rollout.go(lambda slot: _outlast(lambda: project.test(slot)), force=force)
     finally:
-        if record.now is not None and record.steps:
-            _keep(project, plan, record, record.now, models_of)
-    if record.now is None:
+        if record.position is not None and record.steps:
+            _keep(project, plan, record, record.position, models_of)
+    if record.position is None:
         console.say(f"{ended.new} has {ended.share} % of the traffic: there is nothing to roll out")
     elif ended.share == 100:
         console.say(f"inv cleanup deletes {ended.old}")
@@ -144,47 +146,47 @@ def _past(project: Project, monitor: Monitor, slot: str, deployed: OnlineDeploym
     return {ERROR: found}
 
 
-def _whole_minutes(live: Live, now: Position) -> Iterator[Block]:
+def _whole_minutes(live: Live, position: Position) -> Iterator[Block]:
     """Yield what the live requests add; metrics that cannot be read are said, and the probes go on alone."""
     from azure.core.exceptions import AzureError
 
     try:
-        yield from live.blocks(now, time.time())
+        yield from live.blocks(position, time.time())
     except AzureError as fault:
         console.say(f"live metrics cannot be read, the probes go on: {first_line(fault)}")
 
 
 def _show_plan(project: Project, plan: Plan) -> dict[str, Any]:
-    endpoint, now = machine.observe(project.client, plan.endpoint)
+    endpoint, position = machine.observe(project.client, plan.endpoint)
     tags = lineage.tags_of(endpoint)
-    kept = ledger.read(tags, now.identity, plan.policy)
-    left, verdict = machine.left_to_do(now, tags, plan), _verdict(now, kept)
+    ledger = Ledger.read(tags, position.identity, plan.policy)
+    left, verdict = machine.left_to_do(position, tags, plan), _verdict(position, ledger)
     console.show_pairs(
         "rollout, dry run: nothing is changed",
         {
-            "from": now.old,
-            "to": f"{now.new}, now at {now.share} %",
+            "from": position.old,
+            "to": f"{position.new}, now at {position.share} %",
             "steps": ", ".join(f"{step} %" for step in left) or "none: there is nothing to roll out",
             "each": f"at least {plan.bake_seconds:g} s, {plan.min_requests} requests; at most {plan.step_seconds:g} s",
             "when bad": plan.on_fail,
             "verdict so far": verdict,
         },
     )
-    return {"new": now.new, "old": now.old, "share": now.share, "steps": left, "verdict": verdict}
+    return {"new": position.new, "old": position.old, "share": position.share, "steps": left, "verdict": verdict}
 
 
-def _verdict(now: Position, kept: Ledger) -> str:
-    verdict = kept.evidence.verdict()
-    return f"{verdict.answer}: {machine.explain(now, verdict)}" if kept.requests else "nothing seen yet"
+def _verdict(position: Position, ledger: Ledger) -> str:
+    verdict = ledger.evidence.verdict()
+    return f"{verdict.answer}: {machine.explain(position, verdict)}" if ledger.requests else "nothing seen yet"
 
 
-def _keep(project: Project, plan: Plan, record: Record, now: Position, models_of: Mapping[str, str]) -> None:
+def _keep(project: Project, plan: Plan, record: Record, position: Position, models_of: Mapping[str, str]) -> None:
     """Write the report, and how it ended into the model's tags, where any machine finds it."""
-    model = models_of.get(now.new, "")
+    model = models_of.get(position.new, "")
     seconds = round(record.seconds_taken, 1)
     about: dict[str, Any] = {
         "model": model,
-        "replaces": models_of.get(now.old or ""),
+        "replaces": models_of.get(position.old or ""),
         "seconds": seconds,
         "alpha": plan.policy.alpha,
         "beta": plan.policy.beta,
@@ -192,14 +194,14 @@ def _keep(project: Project, plan: Plan, record: Record, now: Position, models_of
     }
     if record.word == "rolled-back":
         # With the next deployment there it is gone.
-        about["log"] = deployments.last_words(project.client, project.endpoint, now.new, lines=_LOG_LINES)
+        about["log"] = deployments.last_words(project.client, project.endpoint, position.new, lines=_LOG_LINES)
     with _hiding_nothing():
-        made = report.write(project.root / page.ROLLOUTS, plan.endpoint, now, record, about)
+        made = report.write(project.root / page.ROLLOUTS, plan.endpoint, position, record, about)
         record.report = str(made.relative_to(project.root))
         console.say(f"report: {record.report}")
     with _hiding_nothing():
         _publish(record, model, seconds)
-    moves.remember(project.client, model, f"{now.new}, {seconds:g} s: {record.outcome}", console.say)
+    moves.remember(project.client, model, f"{position.new}, {seconds:g} s: {record.outcome}", console.say)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Hold:
         return self._taken(endpoint) or self._moved(endpoint)
 
     def _moved(self, endpoint: OnlineEndpoint) -> OpsError | None:
-        split = traffic.of(endpoint)
+        split = traffic.split_of(endpoint)
         if self._splits and split not in self._splits:
             return Paused(f"the traffic was set to {split} by hand, not to {self._splits[-1]}: the rollout ends here")
         return None
@@ -108,7 +108,7 @@ class Hold:
     ) -> traffic.Split:
         """Set the split and the tags in one write, and return the split as read back; gives way as `check` does."""
         self.check()
-        self._splits = (*self._splits, traffic.split(live, mirror))
+        self._splits = (*self._splits, traffic.Split.of(live, mirror))
         split = self._giving_way(
             lambda: traffic.write(
                 self._client,
@@ -172,7 +172,7 @@ class Hold:
         self._tag(_without_lease(tags))
         self._held = False
 
-    def roll_back(self, now: Position, reason: str, tags: Mapping[str, str]) -> None:
+    def roll_back(self, position: Position, reason: str, tags: Mapping[str, str]) -> None:
         """Put all traffic on the old deployment, and give the lease back, in one write.
 
         Refused when another operator has the endpoint; who moved its traffic does not matter.
@@ -181,7 +181,7 @@ class Hold:
         moves.restore(
             self._client,
             self._endpoint,
-            now,
+            position,
             reason,
             tags=_without_lease(tags),
             deadline_seconds=self._deadline,

@@ -41,7 +41,29 @@ class Ledger:
         """Return the ledger of a rollout that is about to begin; `history`: what the old deployment did, by metric."""
         from ops.evidence import Evidence
 
-        return Ledger(identity, 0, now(), 0.0, RUNNING, 0, Evidence.start(policy, history))
+        return Ledger(identity, 0, _utc_now(), 0.0, RUNNING, 0, Evidence.start(policy, history))
+
+    @staticmethod
+    def read(tags: Mapping[str, str], identity: str, policy: Policy) -> Ledger:
+        """Return the ledger that the tags keep for this very deployment; a new one when they keep none, or another's.
+
+        A rollout that has ended is not taken up again: its deployment gets a new ledger. Nor is one whose evidence was
+        gathered under another policy, or cannot be read: evidence that is not understood counts for nothing. A step
+        that was paused has all its time again.
+        """
+        from ops.evidence import Evidence
+
+        try:
+            kept, under, step, begun, watched, status, before = _fields(tags)
+            state = {name: tags[lineage.EVIDENCE + name] for name in policy.names}
+            evidence = Evidence.restore(policy, state)
+        except (ValueError, KeyError):
+            return Ledger.start(identity, policy)
+        if kept != identity or status not in (RUNNING, PAUSED) or under != _policy(policy):
+            return Ledger.start(identity, policy)
+        return Ledger(
+            kept, step, begun, 0.0 if status == PAUSED else watched, status, before, evidence, trail.read(tags)
+        )
 
     @property
     def is_new(self) -> bool:
@@ -58,7 +80,7 @@ class Ledger:
         way = self.trail.at_step(self.seconds(), step, ahead)
         return Ledger(self.identity, step, self.begun, 0.0, RUNNING, self.requests, self.evidence, way)
 
-    def drawn(self) -> Ledger:
+    def with_trail_point(self) -> Ledger:
         """Return the ledger with the evidence of this moment on its trail."""
         return replace(self, trail=self.trail.after(self.seconds(), self.evidence.verdict()))
 
@@ -76,7 +98,7 @@ class Ledger:
         return self.seconds_before + wait.clock() - self.taken_up
 
     def unwatched(self, seconds: float) -> Ledger:
-        """Return the ledger of a step that was not watched for so long just now."""
+        """Return the ledger with so many seconds, in which nobody looked, taken off the step."""
         return replace(self, taken_up=self.taken_up + seconds)
 
     def seconds(self) -> float:
@@ -97,26 +119,6 @@ class Ledger:
         ]
         kept = {f"{lineage.EVIDENCE}{metric}": text for metric, text in self.evidence.state().items()}
         return {lineage.ROLLOUT: json.dumps(fields, separators=(",", ":")), **kept, **self.trail.tags()}
-
-
-def read(tags: Mapping[str, str], identity: str, policy: Policy) -> Ledger:
-    """Return the ledger that the tags keep for this very deployment; a new one when they keep none, or another's.
-
-    A rollout that has ended is not taken up again: its deployment gets a new ledger. Nor is one whose evidence was
-    gathered under another policy, or cannot be read: evidence that is not understood counts for nothing. A step that
-    was paused has all its time again.
-    """
-    from ops.evidence import Evidence
-
-    try:
-        kept, under, step, begun, watched, status, before = _fields(tags)
-        state = {name: tags[lineage.EVIDENCE + name] for name in policy.names}
-        evidence = Evidence.restore(policy, state)
-    except (ValueError, KeyError):
-        return Ledger.start(identity, policy)
-    if kept != identity or status not in (RUNNING, PAUSED) or under != _policy(policy):
-        return Ledger.start(identity, policy)
-    return Ledger(kept, step, begun, 0.0 if status == PAUSED else watched, status, before, evidence, trail.read(tags))
 
 
 def ended(tags: Mapping[str, str], identity: str) -> bool:
@@ -157,6 +159,5 @@ def _policy(policy: Policy) -> str:
     return hashlib.sha256(repr(astuple(policy)).encode()).hexdigest()[:8]
 
 
-def now() -> str:
-    """Return the time in UTC as tags keep it."""
+def _utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -20,36 +20,38 @@ class Lines:
         """Nothing said yet."""
         self._said = -math.inf
 
-    def begin(self, now: Position, kept: Ledger) -> None:
+    def begin(self, position: Position, ledger: Ledger) -> None:
         """Say what is rolled out, and whether it was begun before."""
         again = (
-            f", taken up at {kept.step} % with {kept.requests} requests judged" if kept.step or kept.requests else ""
+            f", taken up at {ledger.step} % with {ledger.requests} requests judged"
+            if ledger.step or ledger.requests
+            else ""
         )
-        console.say(f"rollout from {now.old} to {now.new}{again}")
+        console.say(f"rollout from {position.old} to {position.new}{again}")
 
-    def step(self, now: Position, split: traffic.Split) -> None:
+    def step(self, position: Position, split: traffic.Split) -> None:
         """Say the split."""
         self._said = wait.clock()
         console.say(f"traffic: {split}")
 
-    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+    def seen(self, position: Position, ledger: Ledger, verdict: Verdict) -> None:
         """Say the evidence now and then; what decides is said at the end."""
         if wait.clock() - self._said >= _LINE_SECONDS:
             self._said = wait.clock()
-            found = "; ".join(_findings(now, verdict))
-            console.say(f"{kept.step} % after {wait.duration(kept.seconds_at_step())}: {verdict.answer}; {found}")
+            found = "; ".join(_findings(position, verdict))
+            console.say(f"{ledger.step} % after {wait.duration(ledger.seconds_at_step())}: {verdict.answer}; {found}")
 
-    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+    def end(self, position: Position, ledger: Ledger, outcome: str) -> None:
         """Say how it ended, with all the evidence."""
-        for line in _findings(now, kept.evidence.verdict()):
+        for line in _findings(position, ledger.evidence.verdict()):
             console.say(line)
-        for name, (_, new) in shown(kept.evidence).items():
-            console.say(f"{name}: {now.new} {new.bad}/{new.n} (shown, not judged)")
-        self.say_outcome(kept, outcome)
+        for name, (_, new) in shown(ledger.evidence).items():
+            console.say(f"{name}: {position.new} {new.bad}/{new.n} (shown, not judged)")
+        self.say_outcome(ledger, outcome)
 
-    def say_outcome(self, kept: Ledger, outcome: str) -> None:
+    def say_outcome(self, ledger: Ledger, outcome: str) -> None:
         """Say how it ended, in one line."""
-        console.say(f"rollout {outcome} ({wait.duration(kept.seconds())}, requests judged: {kept.requests})")
+        console.say(f"rollout {outcome} ({wait.duration(ledger.seconds())}, requests judged: {ledger.requests})")
 
 
 def progress(log_e: float | None, threshold: float) -> int:
@@ -61,9 +63,9 @@ def progress(log_e: float | None, threshold: float) -> int:
     return 0 if log_e is None else round(100 * min(max(log_e / math.log(threshold), 0.0), 1.0))
 
 
-def _findings(now: Position, verdict: Verdict) -> list[str]:
+def _findings(position: Position, verdict: Verdict) -> list[str]:
     return [
-        f"{each.metric}: {now.new} {each.new.bad}/{each.new.n}, {now.old} {each.old.bad}/{each.old.n}"
+        f"{each.metric}: {position.new} {each.new.bad}/{each.new.n}, {position.old} {each.old.bad}/{each.old.n}"
         f" (harm {progress(each.harm, each.harm_threshold)} %, safety {progress(each.safety, each.safety_threshold)} %)"
         for each in verdict.findings
     ]

@@ -45,14 +45,14 @@ class Live:
         self._seen: dict[str, Counts] = {}
         self._given: dict[str, Counts] = {}
 
-    def blocks(self, now: Position, moment: float) -> Iterator[Block]:
+    def blocks(self, position: Position, moment: float) -> Iterator[Block]:
         """Yield a block for each minute that has become old enough by `moment`; none when there is nothing new."""
-        while now.old is not None and self._next + MINUTE + self._lag <= moment:
+        while position.old is not None and self._next + MINUTE + self._lag <= moment:
             minute = self._next
             # Before the question: a minute that cannot be had is left out, not asked for for ever.
             self._next += MINUTE
             found = self._query(minute, minute + MINUTE)
-            old, new = (self._fresh(slot, counts(found, slot)) for slot in (now.old, now.new))
+            old, new = (self._fresh(slot, counts(found, slot)) for slot in (position.old, position.new))
             if old.n or new.n:
                 yield {ERROR: (old, new)}
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeVar
 from ops import deployments, endpoints, lineage, provisioning, traffic, wait
 from ops.errors import Paused, Refused, RolledBack, first_line
 from ops.evidence import Counts, Times, Verdict
-from ops.rollout import ledger
 from ops.rollout.hold import Hold
-from ops.rollout.ledger import Ledger
+from ops.rollout.ledger import DONE, PAUSED, ROLLED_BACK, Ledger, ended
 from ops.rollout.plan import Plan
-from ops.rollout.position import Position, identity, position, steps_left, was_rolled_back
+from ops.rollout.position import Position, identity, steps_left, was_rolled_back
 from ops.rollout.probes import Block
 
 if TYPE_CHECKING:
@@ -31,10 +30,10 @@ Decision = Literal["wait", "next", "bad", "late"]
 class Observer(Protocol):
     """Who is told how a rollout goes: a terminal, a log, a report."""
 
-    def begin(self, now: Position, kept: Ledger) -> None: ...
-    def step(self, now: Position, split: traffic.Split) -> None: ...
-    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None: ...
-    def end(self, now: Position, kept: Ledger, outcome: str) -> None: ...
+    def begin(self, position: Position, ledger: Ledger) -> None: ...
+    def step(self, position: Position, split: traffic.Split) -> None: ...
+    def seen(self, position: Position, ledger: Ledger, verdict: Verdict) -> None: ...
+    def end(self, position: Position, ledger: Ledger, outcome: str) -> None: ...
 
 
 # Evidence of both deployments, for so many seconds, after what the ledger says was seen.
@@ -69,7 +68,7 @@ class Rollout:
         self._hold = Hold(
             client, plan.endpoint, lease_seconds=plan.lease_seconds, deadline_seconds=plan.deadline_seconds
         )
-        self._kept = Ledger.start("", plan.policy)
+        self._ledger = Ledger.start("", plan.policy)
         self._begun = self._told = False
 
     def go(self, preflight: Callable[[str], object], *, force: bool = False) -> Position:
@@ -79,160 +78,165 @@ class Rollout:
         RolledBack or Paused by what the evidence says, and Refused while another operator holds the endpoint, or for
         a deployment that was rolled back before; `force` overrides both refusals, and judges a bad one anew.
         """
-        endpoint, now = self._retrying(lambda: observe(self._client, self._plan.endpoint))
+        endpoint, position = self._retrying(lambda: observe(self._client, self._plan.endpoint))
         tags = lineage.tags_of(endpoint)
-        left = left_to_do(now, tags, self._plan)
+        left = left_to_do(position, tags, self._plan)
         if not left:
-            return now
+            return position
         if not force:
-            _refuse_a_second_try(endpoint, now)
-        self._kept = ledger.read(tags, now.identity, self._plan.policy)
-        if force and self._kept.evidence.verdict().answer == "bad":
-            self._kept = Ledger.start(now.identity, self._plan.policy)
-        if self._kept.is_new and self._history is not None:
-            self._kept = Ledger.start(now.identity, self._plan.policy, self._history(now))
+            _refuse_a_second_try(endpoint, position)
+        self._ledger = Ledger.read(tags, position.identity, self._plan.policy)
+        if force and self._ledger.evidence.verdict().answer == "bad":
+            self._ledger = Ledger.start(position.identity, self._plan.policy)
+        if self._ledger.is_new and self._history is not None:
+            self._ledger = Ledger.start(position.identity, self._plan.policy, self._history(position))
         # Whoever forces it has seen the mark: to go on later needs no force again.
-        lifted = {lineage.ROLLED_BACK: ""} if force and was_rolled_back(endpoint, now.identity) else {}
+        lifted = {lineage.ROLLED_BACK: ""} if force and was_rolled_back(endpoint, position.identity) else {}
         try:
             self._hold.take(endpoint, lifted, force=force)
             self._begun = True
-            self._observer.begin(now, self._kept)
-            if now.share == 0:
-                preflight(now.new)
-                self._mirror(now)
+            self._observer.begin(position, self._ledger)
+            if position.share == 0:
+                preflight(position.new)
+                self._mirror(position)
             for step in left:
-                self._step(now, step)
-            return self._finish(now)
+                self._step(position, step)
+            return self._finish(position)
         except BaseException as fault:
             if self._begun and not self._told:
-                self._end(now, _how(fault))
+                self._end(position, _how(fault))
             raise
         finally:
-            self._hold.abandon(self._kept.tags())
+            self._hold.abandon(self._ledger.tags())
 
-    def _mirror(self, now: Position) -> None:
-        assert now.old is not None
+    def _mirror(self, position: Position) -> None:
+        assert position.old is not None
         if self._plan.mirror:
-            split = self._hold.write({now.old: 100}, self._kept.tags(), mirror={now.new: self._plan.mirror})
-            self._observer.step(now, split)
-            self._judge(now)
+            split = self._hold.write({position.old: 100}, self._ledger.tags(), mirror={position.new: self._plan.mirror})
+            self._observer.step(position, split)
+            self._judge(position)
 
-    def _step(self, now: Position, step: int) -> None:
-        assert now.old is not None
-        split = {now.new: step, now.old: 100 - step}
-        there = self._retrying(lambda: deployments.check_ready(self._client, self._plan.endpoint, split))
-        if identity(there[now.new], now.new) != now.identity:
-            raise Refused(f"{now.new} was deployed anew since this run looked: run inv rollout again")
-        self._kept = self._kept.at_step(step, [each for each in self._plan.steps if each > step])
-        self._observer.step(now, self._hold.write(split, self._kept.tags()))
-        self._judge(now)
+    def _step(self, position: Position, step: int) -> None:
+        assert position.old is not None
+        split = {position.new: step, position.old: 100 - step}
+        deployed = self._retrying(lambda: deployments.check_ready(self._client, self._plan.endpoint, split))
+        if identity(deployed[position.new], position.new) != position.identity:
+            raise Refused(f"{position.new} was deployed anew since this run looked: run inv rollout again")
+        self._ledger = self._ledger.at_step(step, [each for each in self._plan.steps if each > step])
+        self._observer.step(position, self._hold.write(split, self._ledger.tags()))
+        self._judge(position)
 
-    def _judge(self, now: Position) -> None:
+    def _judge(self, position: Position) -> None:
         """Gather evidence until it says good for long enough; raise when it says bad, or the step is out of time."""
         # The time that the lease, the endpoint test and the write of the split took is none in which it was watched.
-        self._kept = replace(self._kept, taken_up=wait.clock())
+        self._ledger = replace(self._ledger, taken_up=wait.clock())
         while True:
-            self._gather(now)
-            self._kept = self._kept.drawn()
-            kept, verdict = self._kept, self._kept.evidence.verdict()
-            self._observer.seen(now, kept, verdict)
-            match decide(verdict, kept.seconds_at_step(), kept.requests_at_step(), self._plan):
+            self._gather(position)
+            self._ledger = self._ledger.with_trail_point()
+            ledger, verdict = self._ledger, self._ledger.evidence.verdict()
+            self._observer.seen(position, ledger, verdict)
+            match decide(verdict, ledger.seconds_at_step(), ledger.requests_at_step(), self._plan):
                 case "next":
                     return
                 case "bad":
-                    self._fail(now, explain(now, verdict), self._plan.on_fail, "")
+                    self._fail(position, explain(position, verdict), self._plan.on_fail, "")
                 case "late":
-                    late = f"not yet known after {wait.duration(kept.seconds_at_step())}: {explain(now, verdict)}"
-                    self._fail(now, late, self._plan.on_deadline, " (no verdict in time)")
+                    late = (
+                        f"not yet known after {wait.duration(ledger.seconds_at_step())}: {explain(position, verdict)}"
+                    )
+                    self._fail(position, late, self._plan.on_deadline, " (no verdict in time)")
                 case "wait":
                     # On Azure it may have to wait for another write, some 20 s, in which nobody asks.
                     began = wait.clock()
-                    self._hold.checkpoint(kept.tags(), every_seconds=self._plan.checkpoint_seconds)
-                    self._kept = kept.unwatched(wait.clock() - began)
+                    self._hold.checkpoint(ledger.tags(), every_seconds=self._plan.checkpoint_seconds)
+                    self._ledger = ledger.unwatched(wait.clock() - began)
 
-    def _gather(self, now: Position) -> None:
+    def _gather(self, position: Position) -> None:
         """Add the evidence of about a second, and none once it is bad: also when an earlier run found it so."""
-        if self._kept.evidence.verdict().answer == "bad":
+        if self._ledger.evidence.verdict().answer == "bad":
             return
-        for block in self._collect(now, self._kept, min(1.0, self._plan.checkpoint_seconds)):
+        for block in self._collect(position, self._ledger, min(1.0, self._plan.checkpoint_seconds)):
             if block:
-                self._kept = replace(self._kept, evidence=self._kept.evidence.after(block))
-                if self._kept.evidence.verdict().answer == "bad":
+                self._ledger = replace(self._ledger, evidence=self._ledger.evidence.after(block))
+                if self._ledger.evidence.verdict().answer == "bad":
                     return
 
-    def _fail(self, now: Position, why: str, action: str, how: str) -> NoReturn:
+    def _fail(self, position: Position, why: str, action: str, how: str) -> NoReturn:
         if action == "pause":
-            self._kept = replace(self._kept, status=ledger.PAUSED)
-            self._hold.release(self._kept.tags())
-            self._end(now, f"paused at {self._kept.step} %: {why}")
+            self._ledger = replace(self._ledger, status=PAUSED)
+            self._hold.release(self._ledger.tags())
+            self._end(position, f"paused at {self._ledger.step} %: {why}")
             on = "inv rollout gives it more time" if how else "inv rollout --force judges it anew"
-            raise Paused(f"{now.new} stays at {self._kept.step} %: {why}. {on}, inv rollback ends it")
+            raise Paused(f"{position.new} stays at {self._ledger.step} %: {why}. {on}, inv rollback ends it")
         # Until it is done this run is one that was broken off: the next takes the same evidence up, and rolls back.
-        rolled_back = replace(self._kept, status=ledger.ROLLED_BACK)
-        self._hold.roll_back(self._as_deployed(now), why, rolled_back.tags())
-        self._kept = rolled_back
-        self._end(now, f"rolled back at {self._kept.step} %: {why}")
+        rolled_back = replace(self._ledger, status=ROLLED_BACK)
+        self._hold.roll_back(self._as_deployed(position), why, rolled_back.tags())
+        self._ledger = rolled_back
+        self._end(position, f"rolled back at {self._ledger.step} %: {why}")
         raise RolledBack(
-            f"{now.new} was rolled back at {self._kept.step} %{how}: {why}. {now.old} has all the traffic. "
-            f"inv logs --slot {now.new} shows what it said; inv deploy puts a mended version there"
+            f"{position.new} was rolled back at {self._ledger.step} %{how}: {why}. {position.old} has all the traffic. "
+            f"inv logs --slot {position.new} shows what it said; inv deploy puts a mended version there"
         )
 
-    def _as_deployed(self, now: Position) -> Position:
-        """Return it with the identity of what is there: deployed anew meanwhile, it is no less in need of a look.
+    def _as_deployed(self, position: Position) -> Position:
+        """Return the position with the new deployment's present identity: one deployed anew meanwhile is marked too.
 
-        As far as that can be read: a rollback waits for nothing.
+        Where that cannot be read it stays as it was: a rollback waits for nothing.
         """
         from azure.core.exceptions import AzureError
 
         try:
-            there = deployments.listed(self._client, self._plan.endpoint)
+            deployed = deployments.listed(self._client, self._plan.endpoint)
         except AzureError:
-            return now
-        return replace(now, identity=identity(there[now.new], now.new)) if now.new in there else now
+            return position
+        slot = position.new
+        return replace(position, identity=identity(deployed[slot], slot)) if slot in deployed else position
 
-    def _finish(self, now: Position) -> Position:
+    def _finish(self, position: Position) -> Position:
         if self._plan.stop_after < 100:
-            self._hold.release(self._kept.tags())
-            self._end(now, f"stopped after {self._plan.stop_after} %, as asked")
-            return replace(now, share=self._plan.stop_after)
-        self._kept = replace(self._kept, status=ledger.DONE)
-        self._hold.release(self._kept.tags())
-        self._end(now, f"complete: {now.new} has all the traffic")
-        return replace(now, share=100)
+            self._hold.release(self._ledger.tags())
+            self._end(position, f"stopped after {self._plan.stop_after} %, as asked")
+            return replace(position, share=self._plan.stop_after)
+        self._ledger = replace(self._ledger, status=DONE)
+        self._hold.release(self._ledger.tags())
+        self._end(position, f"complete: {position.new} has all the traffic")
+        return replace(position, share=100)
 
-    def _end(self, now: Position, outcome: str) -> None:
+    def _end(self, position: Position, outcome: str) -> None:
         self._told = True
-        self._observer.end(now, self._kept, outcome)
+        self._observer.end(position, self._ledger, outcome)
 
     def _retrying(self, call: Callable[[], T]) -> T:
         deadline = self._plan.deadline_seconds
         return wait.retrying(call, what=f"endpoint {self._plan.endpoint}", deadline_seconds=deadline)
 
 
-def left_to_do(now: Position, tags: Mapping[str, str], plan: Plan) -> list[int]:
+def left_to_do(position: Position, tags: Mapping[str, str], plan: Plan) -> list[int]:
     """Return the steps that are left; none without an old deployment, and none after the end."""
-    if now.old is None or (now.share == 100 and ledger.ended(tags, now.identity)):
+    if position.old is None or (position.share == 100 and ended(tags, position.identity)):
         return []
-    return steps_left(now.share, plan.steps, plan.stop_after)
+    return steps_left(position.share, plan.steps, plan.stop_after)
 
 
 def observe(client: MLClient, name: str) -> tuple[OnlineEndpoint, Position]:
     """Return the endpoint, and where its rollout stands; Refused for a new deployment that is not up, or not yet."""
     endpoint = endpoints.get(client, name)
-    there = deployments.listed(client, name)
-    now = position(there, traffic.of(endpoint))
-    state = provisioning.state(there[now.new])
-    if now.share == 0 and state == provisioning.FAILED:
-        raise Refused(f"{now.new} did not come up: inv logs --slot {now.new} says why; mend it, then inv deploy")
-    if now.share == 0 and state in provisioning.CHANGING:
-        raise Refused(f"{now.new} is {state}: somebody is at it; when that has ended, run this again")
-    return endpoint, now
+    deployed = deployments.listed(client, name)
+    position = Position.of(deployed, traffic.split_of(endpoint))
+    state = provisioning.state(deployed[position.new])
+    if position.share == 0 and state == provisioning.FAILED:
+        raise Refused(
+            f"{position.new} did not come up: inv logs --slot {position.new} says why; mend it, then inv deploy"
+        )
+    if position.share == 0 and state in provisioning.CHANGING:
+        raise Refused(f"{position.new} is {state}: somebody is at it; when that has ended, run this again")
+    return endpoint, position
 
 
-def explain(now: Position, verdict: Verdict) -> str:
+def explain(position: Position, verdict: Verdict) -> str:
     """Say the findings that decided (all, when none did), with the deployments' own names."""
     decided = [found for found in verdict.findings if found.answer == verdict.answer] or list(verdict.findings)
-    parts = (f"{each.metric}: {now.new} {each.new}, {now.old} {each.old}" for each in decided)
+    parts = (f"{each.metric}: {position.new} {each.new}, {position.old} {each.old}" for each in decided)
     return "; ".join(parts)
 
 
@@ -243,8 +247,8 @@ def _how(fault: BaseException) -> str:
     return f"{'paused' if isinstance(fault, Paused) else 'ended'}: {first_line(fault)}"
 
 
-def _refuse_a_second_try(endpoint: OnlineEndpoint, now: Position) -> None:
-    if was_rolled_back(endpoint, now.identity):
+def _refuse_a_second_try(endpoint: OnlineEndpoint, position: Position) -> None:
+    if was_rolled_back(endpoint, position.identity):
         reason = lineage.tags_of(endpoint)[lineage.ROLLED_BACK]
         raise Refused(
             f"this deployment was rolled back: {reason}. Mend it and run inv deploy, or override with --force"

@@ -9,7 +9,7 @@ from ops import deployments, endpoints, lineage, models, traffic, wait
 from ops.console import Say
 from ops.errors import NotFound, OpsError, Refused, UsageError
 from ops.rollout import lease, ledger
-from ops.rollout.position import Position, position, was_rolled_back
+from ops.rollout.position import Position, was_rolled_back
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -30,7 +30,7 @@ def shift(
     live: Mapping[str, int] = {slot: percent, rest: 100 - percent}
     if mirror is not None:
         traffic.check({rest: 100}, {slot: mirror})
-        live = traffic.of(endpoints.get(client, name)).live or {rest: 100}
+        live = traffic.split_of(endpoints.get(client, name)).live or {rest: 100}
         if mirror and live.get(slot):
             raise Refused(f"{slot} has {live[slot]} % of the live traffic: only a deployment without any can mirror it")
     split = traffic.write(
@@ -55,18 +55,20 @@ def rollback(
     """
 
     def look() -> tuple[OnlineEndpoint, Position, str]:
-        endpoint, there = endpoints.get(client, name), deployments.listed(client, name)
-        now = position(there, traffic.of(endpoint))
-        return endpoint, now, deployments.model_of(there[now.new])
+        endpoint, deployed = endpoints.get(client, name), deployments.listed(client, name)
+        position = Position.of(deployed, traffic.split_of(endpoint))
+        return endpoint, position, deployments.model_of(deployed[position.new])
 
-    endpoint, now, model = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
+    endpoint, position, model = wait.retrying(look, what=f"endpoint {name}", deadline_seconds=deadline_seconds)
     if unfinished:
-        there = ledger.under_way(lineage.tags_of(endpoint), now.identity)
-        if there is None or there["status"] != ledger.RUNNING or not now.share:
+        rollout = ledger.under_way(lineage.tags_of(endpoint), position.identity)
+        if rollout is None or rollout["status"] != ledger.RUNNING or not position.share:
             say("no rollout has broken off: the traffic stays as it is")
-            return traffic.of(endpoint)
-    split = restore(client, name, now, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say)
-    remember(client, model, f"{now.new}: rolled back at {now.share} %: {reason}", say)
+            return traffic.split_of(endpoint)
+    split = restore(
+        client, name, position, reason, stays_seconds=_STAYS_SECONDS, deadline_seconds=deadline_seconds, say=say
+    )
+    remember(client, model, f"{position.new}: rolled back at {position.share} %: {reason}", say)
     return split
 
 
@@ -84,7 +86,7 @@ def remember(client: MLClient, model: str, outcome: str, say: Say) -> None:
 def restore(
     client: MLClient,
     name: str,
-    now: Position,
+    position: Position,
     reason: str,
     *,
     tags: Mapping[str, str] | None = None,
@@ -96,13 +98,13 @@ def restore(
 
     It asks nothing else of the workspace, so it works while half of that is broken.
     """
-    if now.old is None:
-        raise NotFound(f"{now.new} is the only deployment: there is nothing to roll back to")
-    bad = lineage.cut(f"{now.identity}: {reason}")
+    if position.old is None:
+        raise NotFound(f"{position.new} is the only deployment: there is nothing to roll back to")
+    bad = lineage.cut(f"{position.identity}: {reason}")
     split = traffic.write(
         client,
         name,
-        {now.old: 100},
+        {position.old: 100},
         tags={**(tags or {}), lineage.ROLLED_BACK: bad},
         stays_seconds=stays_seconds,
         deadline_seconds=deadline_seconds,
@@ -121,17 +123,17 @@ def check_quiet(endpoint: OnlineEndpoint) -> None:
         )
 
 
-def check_free(endpoint: OnlineEndpoint, now: Position) -> None:
+def check_free(endpoint: OnlineEndpoint, position: Position) -> None:
     """Raise Refused while a rollout is at work on the endpoint, or while it has not yet come to an end at 100 %.
 
     Until then the colour without traffic is what it would go back to.
     """
     tags = lineage.tags_of(endpoint)
     lease.check(lease.read(tags.get(lineage.LEASE)))
-    there = ledger.under_way(tags, now.identity)
-    if there is not None and there["step"] == now.share == 100:
+    rollout = ledger.under_way(tags, position.identity)
+    if rollout is not None and rollout["step"] == position.share == 100:
         raise Refused(
-            f"{now.new} has all the traffic, but its rollout is not over, and {now.old} is its way back: "
+            f"{position.new} has all the traffic, but its rollout is not over, and {position.old} is its way back: "
             "inv rollout goes on, inv rollback ends it; or override with --force"
         )
 
@@ -143,20 +145,20 @@ def cleanup(client: MLClient, name: str, *, force: bool, deadline_seconds: float
     still waits for its rollout, unless forced.
     """
     endpoint = endpoints.get(client, name)
-    there = deployments.listed(client, name)
-    split = traffic.of(endpoint)
-    idle = [slot for slot in there if not split.of(slot)]
+    deployed = deployments.listed(client, name)
+    split = traffic.split_of(endpoint)
+    idle = [slot for slot in deployed if not split.share(slot)]
     if not idle:
-        _refuse_a_split(there, split)
+        _refuse_a_split(deployed, split)
         say("nothing to clean up: every deployment has traffic")
         return None
-    now = position(there, split)
+    position = Position.of(deployed, split)
     if not force:
-        check_free(endpoint, now)
-    waiting = now.new in idle and now.old is not None and not was_rolled_back(endpoint, now.identity)
-    if not force and (waiting or len(idle) == len(there)):
-        raise Refused(f"{now.new} still waits for its traffic: inv rollout; or override with --force")
-    slot = now.new if now.new in idle else idle[0]
+        check_free(endpoint, position)
+    waiting = position.new in idle and position.old is not None and not was_rolled_back(endpoint, position.identity)
+    if not force and (waiting or len(idle) == len(deployed)):
+        raise Refused(f"{position.new} still waits for its traffic: inv rollout; or override with --force")
+    slot = position.new if position.new in idle else idle[0]
     if split.mirror.get(slot):
         traffic.write(client, name, split.live, deadline_seconds=deadline_seconds)
     deployments.delete(client, name, slot, deadline_seconds=deadline_seconds)
@@ -164,8 +166,8 @@ def cleanup(client: MLClient, name: str, *, force: bool, deadline_seconds: float
     return slot
 
 
-def _refuse_a_split(there: Mapping[str, OnlineDeployment], split: traffic.Split) -> None:
-    if len(there) > 1:
+def _refuse_a_split(deployed: Mapping[str, OnlineDeployment], split: traffic.Split) -> None:
+    if len(deployed) > 1:
         raise Refused(f"both colours have traffic ({split}): finish the rollout (inv rollout) or end it (inv rollback)")
 
 

@@ -25,25 +25,25 @@ class Observers:
         """In this order."""
         self._observers = observers
 
-    def begin(self, now: Position, kept: Ledger) -> None:
+    def begin(self, position: Position, ledger: Ledger) -> None:
         """A run begins, or takes up an earlier one."""
         for observer in self._observers:
-            observer.begin(now, kept)
+            observer.begin(position, ledger)
 
-    def step(self, now: Position, split: traffic.Split) -> None:
+    def step(self, position: Position, split: traffic.Split) -> None:
         """The traffic was set, and read back."""
         for observer in self._observers:
-            observer.step(now, split)
+            observer.step(position, split)
 
-    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+    def seen(self, position: Position, ledger: Ledger, verdict: Verdict) -> None:
         """Some evidence came."""
         for observer in self._observers:
-            observer.seen(now, kept, verdict)
+            observer.seen(position, ledger, verdict)
 
-    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+    def end(self, position: Position, ledger: Ledger, outcome: str) -> None:
         """The run is over."""
         for observer in self._observers:
-            observer.end(now, kept, outcome)
+            observer.end(position, ledger, outcome)
 
 
 @contextmanager

@@ -26,15 +26,15 @@ class Position:
     share: int
     identity: str
 
-
-def position(there: Mapping[str, OnlineDeployment], split: traffic.Split) -> Position:
-    """Return the position; NotFound without deployments."""
-    if not there:
-        raise NotFound("the endpoint has no deployment: inv deploy makes one")
-    by_age = sorted(there, key=lambda slot: (deployments.deployed_at(there[slot]), slot))
-    new = by_age[-1]
-    old = by_age[-2] if len(by_age) > 1 else None
-    return Position(old, new, split.of(new), identity(there[new], new))
+    @staticmethod
+    def of(deployed: Mapping[str, OnlineDeployment], split: traffic.Split) -> Position:
+        """Return the position; NotFound without deployments."""
+        if not deployed:
+            raise NotFound("the endpoint has no deployment: inv deploy makes one")
+        by_age = sorted(deployed, key=lambda slot: (deployments.deployed_at(deployed[slot]), slot))
+        new = by_age[-1]
+        old = by_age[-2] if len(by_age) > 1 else None
+        return Position(old, new, split.share(new), identity(deployed[new], new))
 
 
 def identity(deployment: OnlineDeployment, slot: str) -> str:

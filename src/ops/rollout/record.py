@@ -19,7 +19,7 @@ class Record:
 
     def __init__(self) -> None:
         """Empty."""
-        self.now: Position | None = None  # where the run began; None before
+        self.position: Position | None = None  # where the run began; None before
         self.points: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
         self.seconds: dict[str, list[float]] = {"old": [], "new": []}
@@ -41,15 +41,15 @@ class Record:
         if pair.new.fault and len(self.faults) < _FAULTS:
             self.faults.append(pair.new.fault)
 
-    def begin(self, now: Position, kept: Ledger) -> None:
+    def begin(self, position: Position, ledger: Ledger) -> None:
         """Keep where it began."""
-        self.now = now
+        self.position = position
 
-    def step(self, now: Position, split: traffic.Split) -> None:
+    def step(self, position: Position, split: traffic.Split) -> None:
         """Keep when the split changed."""
-        self.steps.append({"split": str(split), "share": split.of(now.new), "point": len(self.points)})
+        self.steps.append({"split": str(split), "share": split.share(position.new), "point": len(self.points)})
 
-    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+    def seen(self, position: Position, ledger: Ledger, verdict: Verdict) -> None:
         """Keep the evidence of this moment."""
         found = {
             each.metric: {
@@ -62,17 +62,19 @@ class Record:
             }
             for each in verdict.findings
         }
-        counted = {name: [new.bad, new.n] for name, (_, new) in shown(kept.evidence).items()}
-        self.points.append({"seconds": round(kept.seconds(), 1), "step": kept.step, "metrics": found, "shown": counted})
+        counted = {name: [new.bad, new.n] for name, (_, new) in shown(ledger.evidence).items()}
+        self.points.append(
+            {"seconds": round(ledger.seconds(), 1), "step": ledger.step, "metrics": found, "shown": counted}
+        )
 
-    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+    def end(self, position: Position, ledger: Ledger, outcome: str) -> None:
         """Keep the outcome."""
         self.outcome = outcome
-        self.seconds_taken = kept.seconds()
+        self.seconds_taken = ledger.seconds()
 
     def facts(self) -> dict[str, Any]:
         """Return what --json says of it: the splits in their order, the last evidence, the report; {} if none was."""
-        if self.now is None or not self.steps:
+        if self.position is None or not self.steps:
             return {}
         return {
             "seconds": round(self.seconds_taken, 1),

@@ -23,23 +23,23 @@ _MEANS = {
 }
 
 
-def write(folder: Path, endpoint: str, now: Position, record: Record, about: dict[str, Any]) -> Path:
+def write(folder: Path, endpoint: str, position: Position, record: Record, about: dict[str, Any]) -> Path:
     """Write `NAME.html` and `NAME.json` to `folder` and return the page's path; earlier ones are never overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
     data = {
         "endpoint": endpoint,
-        "new": now.new,
-        "old": now.old,
+        "new": position.new,
+        "old": position.old,
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M %Z}",
         "outcome": record.outcome,
         "verdict": record.word,
         **about,
-        "milliseconds": {str(now.old): record.milliseconds("old"), now.new: record.milliseconds("new")},
+        "milliseconds": {str(position.old): record.milliseconds("old"), position.new: record.milliseconds("new")},
         "steps": record.steps,
         "faults": record.faults,
         "points": record.points,
     }
-    page = _free(folder, f"{endpoint}-{now.identity.replace(' of ', '-').replace(':', '').replace('+0000', '')}")
+    page = _free(folder, f"{endpoint}-{position.identity.replace(' of ', '-').replace(':', '').replace('+0000', '')}")
     page.with_suffix(".json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     page.write_text(_page(data), encoding="utf-8")
     return page

@@ -26,32 +26,32 @@ class Screen:
         self._lines = Lines()
         self._record = record
 
-    def begin(self, now: Position, kept: Ledger) -> None:
+    def begin(self, position: Position, ledger: Ledger) -> None:
         """Open the tables."""
         from rich.live import Live
 
-        self._lines.begin(now, kept)
+        self._lines.begin(position, ledger)
         self._live = Live(transient=True, refresh_per_second=4)
         self._live.start()
 
-    def step(self, now: Position, split: traffic.Split) -> None:
+    def step(self, position: Position, split: traffic.Split) -> None:
         """Show the split."""
         self._split = split
         if self._live is not None:
             self._live.console.print(f"traffic: {split}", highlight=False)
 
-    def seen(self, now: Position, kept: Ledger, verdict: Verdict) -> None:
+    def seen(self, position: Position, ledger: Ledger, verdict: Verdict) -> None:
         """Show the evidence."""
         if self._live is not None:
-            self._live.update(self._tables(now, kept, verdict))
+            self._live.update(self._tables(position, ledger, verdict))
 
-    def end(self, now: Position, kept: Ledger, outcome: str) -> None:
+    def end(self, position: Position, ledger: Ledger, outcome: str) -> None:
         """Leave the last tables there and say how it ended."""
         from rich.console import Console
 
         self.close()
-        Console(highlight=False).print(self._tables(now, kept, kept.evidence.verdict()))
-        self._lines.say_outcome(kept, outcome)
+        Console(highlight=False).print(self._tables(position, ledger, ledger.evidence.verdict()))
+        self._lines.say_outcome(ledger, outcome)
 
     def close(self) -> None:
         """Give the terminal back; twice is fine."""
@@ -59,28 +59,30 @@ class Screen:
             self._live.stop()
             self._live = None
 
-    def _tables(self, now: Position, kept: Ledger, verdict: Verdict) -> Group:
+    def _tables(self, position: Position, ledger: Ledger, verdict: Verdict) -> Group:
         from rich.console import Group
         from rich.table import Table
 
-        at = f"{now.new} at {kept.step} % for {wait.duration(kept.seconds_at_step())}: {verdict.answer}"
+        at = f"{position.new} at {ledger.step} % for {wait.duration(ledger.seconds_at_step())}: {verdict.answer}"
         colours = Table(title=at, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for name in ("", "traffic", "", "probes", "median", "p99"):
             colours.add_column(
                 name, justify="left" if name in ("", "traffic") else "right", header_style="dim", no_wrap=True
             )
-        for slot, side in ((now.old, "old"), (now.new, "new")):
-            share, taken = self._split.of(str(slot)), self._record.milliseconds(side)
+        for slot, side in ((position.old, "old"), (position.new, "new")):
+            share, taken = self._split.share(str(slot)), self._record.milliseconds(side)
             latency = ("-" if value is None else f"{value:.1f} ms" for value in (taken["p50"], taken["p99"]))
             answers = str(len(self._record.seconds[side]))
             colours.add_row(str(slot), console.bar(share, 16), f"{share} %", answers, *latency)
         evidence = Table(box=None, pad_edge=False)
-        heads = ("metric", f"bad {now.old}", f"bad {now.new}", "harm", "", "safety", "")
+        heads = ("metric", f"bad {position.old}", f"bad {position.new}", "harm", "", "safety", "")
         for name, style in zip(heads, ("", "", "", "red", "", "green", ""), strict=True):
             evidence.add_column(name, style=style, header_style="dim", no_wrap=True)
         for found in verdict.findings:
             evidence.add_row(*_row(found))
-        differ = [f"{name}: {new} on {now.new}, shown, not judged" for name, (_, new) in shown(kept.evidence).items()]
+        differ = [
+            f"{name}: {new} on {position.new}, shown, not judged" for name, (_, new) in shown(ledger.evidence).items()
+        ]
         return Group(colours, "", evidence, *differ)
 
 

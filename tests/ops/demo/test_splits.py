@@ -31,7 +31,7 @@ def test_only_answers_of_the_split_itself_are_counted() -> None:
     splits.begin(HERE, KEPT)
     answered(clients, "bb")
     for share, slots in ((10, "bbbg"), (50, "bg"), (100, "ggg")):
-        splits.step(HERE, traffic.split({"green": share, "blue": 100 - share}))
+        splits.step(HERE, traffic.Split.of({"green": share, "blue": 100 - share}))
         answered(clients, slots)
         splits.seen(HERE, KEPT, verdict)
         answered(clients, "gg")  # the write of the next split is at work

@@ -273,7 +273,7 @@ def test_a_write_that_shows_late_was_set_by_no_hand(monkeypatch: pytest.MonkeyPa
     held = taken(client)
     old = deepcopy(client.endpoint)
     client.then = [("put", lambda endpoint: client.stale.extend([old] * 3))]
-    assert held.write(TEN, {}) == traffic.split(TEN)
+    assert held.write(TEN, {}) == traffic.Split.of(TEN)
     assert client.endpoint.traffic == TEN
 
 

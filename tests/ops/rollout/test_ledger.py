@@ -44,48 +44,48 @@ def test_it_comes_back_from_the_tags_as_it_went(blocks: list[dict[str, tuple[Cou
         kept = replace(kept, evidence=kept.evidence.after(block))
     tags = kept.tags()
     assert all(len(value) <= MOST_CHARACTERS for value in tags.values())
-    found = ledger.read(tags, GREEN, POLICY)
+    found = Ledger.read(tags, GREEN, POLICY)
     assert (found.identity, found.step, found.begun, found.status) == (GREEN, step, kept.begun, RUNNING)
     assert (found.requests, found.requests_at_step()) == (kept.requests, kept.requests_at_step())
     for before, after in zip(kept.evidence.tracks, found.evidence.tracks, strict=True):
         assert (after.old, after.new) == (before.old, before.new)
         assert after.harm.log_e <= before.harm.log_e + 1e-9
-    assert ledger.read(found.tags(), GREEN, POLICY).evidence == found.evidence
+    assert Ledger.read(found.tags(), GREEN, POLICY).evidence == found.evidence
 
 
 def test_another_deployment_starts_anew() -> None:
     """Row 25: the mended version in the same slot is not judged by what the bad one did."""
-    found = ledger.read(started().tags(), "green of 2026-11-24T00:00:00.000+00:00", POLICY)
+    found = Ledger.read(started().tags(), "green of 2026-11-24T00:00:00.000+00:00", POLICY)
     assert (found.step, found.requests) == (0, 0)
 
 
 def test_evidence_of_another_policy_counts_for_nothing() -> None:
     """Bets against another null are not evidence against this one."""
     stricter = policy(Rollout(tolerance=0.0))
-    assert ledger.read(started().tags(), GREEN, stricter).requests == 0
+    assert Ledger.read(started().tags(), GREEN, stricter).requests == 0
 
 
 @pytest.mark.parametrize("status", [DONE, ROLLED_BACK])
 def test_what_has_ended_is_not_taken_up_again(status: str) -> None:
     """A rollout after the end is a new one."""
-    assert ledger.read(replace(started(), status=status).tags(), GREEN, POLICY).requests == 0
+    assert Ledger.read(replace(started(), status=status).tags(), GREEN, POLICY).requests == 0
 
 
 @pytest.mark.parametrize("status", [RUNNING, PAUSED])
 def test_what_was_killed_or_paused_goes_on_with_its_evidence(status: str) -> None:
     """At the same step, with every request that was judged."""
-    found = ledger.read(replace(started(), status=status).tags(), GREEN, POLICY)
+    found = Ledger.read(replace(started(), status=status).tags(), GREEN, POLICY)
     assert (found.step, found.requests) == (10, 200)
 
 
 def test_a_step_goes_on_with_the_time_that_it_was_watched() -> None:
     """What it had is kept; the time in which nobody looked is not added; a pause gives it all its time again."""
     kept = replace(started(), seconds_before=40.0)
-    again = ledger.read(kept.tags(), GREEN, POLICY)
+    again = Ledger.read(kept.tags(), GREEN, POLICY)
     assert 40 <= again.seconds_at_step() < 60
     assert again.at_step(10).seconds_at_step() >= 40
     assert again.at_step(25).seconds_at_step() < 20
-    assert ledger.read(replace(kept, status=PAUSED).tags(), GREEN, POLICY).seconds_at_step() < 20
+    assert Ledger.read(replace(kept, status=PAUSED).tags(), GREEN, POLICY).seconds_at_step() < 20
 
 
 def test_a_new_step_counts_its_own_requests() -> None:
@@ -105,7 +105,7 @@ ODD = st.recursive(
 def test_tags_that_make_no_sense_start_anew(value: object) -> None:
     """Whatever a person or another program has put there."""
     tags = {**started().tags(), lineage.ROLLOUT: json.dumps(value)}
-    assert ledger.read(tags, GREEN, POLICY).requests == 0
+    assert Ledger.read(tags, GREEN, POLICY).requests == 0
     assert not ledger.ended(tags, GREEN)
 
 
@@ -114,14 +114,14 @@ def test_tags_that_are_no_json_start_anew(text: str) -> None:
     """The same for what cannot be parsed, in either kind of tag."""
     for key in (lineage.ROLLOUT, lineage.EVIDENCE + ERROR):
         tags = {**started().tags(), key: text}
-        assert ledger.read(tags, GREEN, POLICY).requests == 0
+        assert Ledger.read(tags, GREEN, POLICY).requests == 0
 
 
 def test_a_version_of_the_evidence_that_is_not_known_starts_anew() -> None:
     """The first number of each evidence tag is its version."""
     tags = started().tags()
     tags[lineage.EVIDENCE + ERROR] = tags[lineage.EVIDENCE + ERROR].replace("[1,", "[99,", 1)
-    assert ledger.read(tags, GREEN, POLICY).requests == 0
+    assert Ledger.read(tags, GREEN, POLICY).requests == 0
 
 
 def test_only_the_end_of_this_deployment_counts_as_its_end() -> None:

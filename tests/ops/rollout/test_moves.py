@@ -123,7 +123,7 @@ def test_row_24_only_a_rollout_that_broke_off_is_undone_when_that_is_asked_for()
         deployments = [Resource(name=slot, tags={lineage.DEPLOYED: f"2026-0{i + 1}"}) for i, slot in enumerate(split)]
         client: Any = Workspace(Resource(tags=kept.tags(), traffic=split), *deployments)
         back = moves.rollback(client, "flights", "", unfinished=True, deadline_seconds=1, say=said.append)
-        assert back.of("green") == share
+        assert back.share("green") == share
     assert said == ["no rollout has broken off: the traffic stays as it is"] * 4
 
 

@@ -109,7 +109,7 @@ def test_the_record_keeps_what_the_report_needs() -> None:
     """Points with both tests, steps with the point at which they began, the counts that are only shown."""
     record = Record()
     told(record)
-    assert record.now == NOW
+    assert record.position == NOW
     assert record.steps == [{"split": "blue 90 %, green 10 %", "share": 10, "point": 0}]
     [point] = record.points
     assert point["metrics"][ERROR]["new"] == [0, 100]

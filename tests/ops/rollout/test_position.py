@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ops import lineage
 from ops.errors import NotFound
 from ops.rollout import position
+from ops.rollout.position import Position
 from ops.traffic import Split
 
 
@@ -29,14 +30,14 @@ def deployed(at: str) -> Deployed:
 def test_the_new_deployment_is_the_one_deployed_last() -> None:
     """Whatever its colour, and whatever the split."""
     there = {"blue": deployed("2026-02"), "green": deployed("2026-01")}
-    now = position.position(there, Split({"green": 90, "blue": 10}, {}))  # type: ignore[arg-type]
+    now = Position.of(there, Split({"green": 90, "blue": 10}, {}))  # type: ignore[arg-type]
     assert (now.old, now.new, now.share) == ("green", "blue", 10)
 
 
 def test_a_rollout_needs_a_deployment() -> None:
     """Without one it says how to get it."""
     with pytest.raises(NotFound, match="inv deploy"):
-        position.position({}, Split({}, {}))
+        Position.of({}, Split({}, {}))
 
 
 @given(st.integers(0, 100), st.sets(st.integers(1, 99)).map(lambda steps: (*sorted(steps), 100)))
@@ -50,7 +51,7 @@ def test_steps_rise_from_where_it_stands_to_all(share: int, steps: tuple[int, ..
 
 def test_a_deployment_that_is_alone_replaces_nothing() -> None:
     """There is no old one to go back to."""
-    now = position.position({"blue": deployed("2026-01")}, Split({"blue": 100}, {}))  # type: ignore[dict-item]
+    now = Position.of({"blue": deployed("2026-01")}, Split({"blue": 100}, {}))  # type: ignore[dict-item]
     assert (now.old, now.new, now.share) == (None, "blue", 100)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.evidence import Counts
-from ops.rollout import ledger, trail
+from ops.rollout import trail
 from ops.rollout.ledger import Ledger
 from ops.rollout.plan import policy
 from ops.rollout.probes import ERROR
@@ -54,8 +54,8 @@ def test_tags_that_are_not_understood_draw_nothing() -> None:
 def test_a_ledger_that_is_taken_up_goes_on_with_its_trail() -> None:
     """The steps with their times, and the evidence of each look."""
     kept = Ledger.start(GREEN, POLICY).at_step(10)
-    kept = replace(kept, evidence=kept.evidence.after({ERROR: (Counts(200, 0), Counts(200, 40))})).drawn()
-    found = ledger.read(kept.tags(), GREEN, POLICY).at_step(25, [50, 100])
+    kept = replace(kept, evidence=kept.evidence.after({ERROR: (Counts(200, 0), Counts(200, 40))})).with_trail_point()
+    found = Ledger.read(kept.tags(), GREEN, POLICY).at_step(25, [50, 100])
     assert [percent for _, percent in found.trail.steps] == [10, 25]
     assert found.trail.ahead == (50, 100)
     assert found.trail.curves[ERROR].points[-1][1] > 10
