@@ -32,7 +32,7 @@ FRONTS = ["haproxy", "nginx"]
 ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure", "--ignore=tests/studio"]
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # A file's tests share what they start, so a file stays in one process.
-IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
+IN_PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @nox.session(python=PYTHONS)
