@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import jobs, lineage, models, page, training
+from ops.errors import NotFound
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -26,38 +28,51 @@ _PLOTS = {"roc.png": "ROC curve", "precision_recall.png": "precision and recall"
 _SHOWN_CATEGORIES = 3
 
 
-def write(client: MLClient, folder: Path, job: Job) -> Path:
-    """Write `JOB.html` to `folder` from what a completed job left in the workspace; return its path.
+@dataclass(frozen=True)
+class JobReport:
+    """What a completed job left in the workspace: metrics.json, signature.json, and its report's files by name."""
 
-    It is the same page whenever and wherever it is made: a job that has completed does not change.
-    """
-    name = str(job.name)
-    model = jobs.read_files(client, name, models.OUTPUT)
-    report = jobs.read_files(client, name, training.REPORT)
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{name}.html"
-    metrics, signature = json.loads(model["metrics.json"]), json.loads(model["signature.json"])
-    made_at = lineage.created(job)
-    when = f"{made_at.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if made_at else ""
-    made.write_text(drawn(name, job.tags or {}, metrics, signature, report, when), encoding="utf-8")
-    return made
+    name: str
+    tags: Mapping[str, str]
+    metrics: dict[str, Any]
+    signature: dict[str, Any]
+    files: Mapping[str, bytes]
+    submitted: str = ""
 
+    @property
+    def stage(self) -> str:
+        """Dev or prod."""
+        return self.tags.get(lineage.STAGE, "")
 
-def drawn(
-    name: str,
-    tags: Mapping[str, str],
-    metrics: dict[str, Any],
-    signature: dict[str, Any],
-    files: Mapping[str, bytes],
-    when: str = "",
-) -> str:
-    """Return the page of a job from its tags, metrics.json, signature.json, its report's files; `when` it was sent."""
-    stage = tags.get(lineage.STAGE, "")
-    seen = metrics.get("holdout") or metrics["split"]
-    where = "the live rows, which it has not learned from" if metrics.get("holdout") else "the rows it set aside"
-    cards = "".join(page.card(f"{seen[key]:.4f}", label) for key, label in _MEASURES.items())
-    pictures = "".join(page.picture(files[file], says) for file, says in _PLOTS.items() if file in files)
-    body = f"""<p class="outcome complete">{html.escape(metrics["model"])}, trained on {metrics["rows"]:,} rows in
+    @property
+    def measured_on(self) -> str:
+        """Which rows the figures are of: the live ones where the job had some, else those that it set aside."""
+        return "the live rows" if self.metrics.get("holdout") else "its holdout"
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """The figures on those rows."""
+        return dict(self.metrics.get("holdout") or self.metrics["split"])
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a terminal shows of it."""
+        reason = (self.metrics.get("parity") or {}).get("reason")
+        return {
+            "job": self.name,
+            "rows": self.metrics.get("rows"),
+            "algorithm": self.metrics.get("model"),
+            "served": self.metrics.get("served"),
+            **({"since": reason} if reason else {}),
+            **{key: value for key, value in self.measured.items() if isinstance(value, float)},
+        }
+
+    def page(self) -> str:
+        """Return it as a page that needs nothing else."""
+        metrics, seen = self.metrics, self.measured
+        where = "the live rows, which it has not learned from" if metrics.get("holdout") else "the rows it set aside"
+        cards = "".join(page.card(f"{seen[key]:.4f}", label) for key, label in _MEASURES.items())
+        pictures = "".join(page.picture(self.files[file], says) for file, says in _PLOTS.items() if file in self.files)
+        body = f"""<p class="outcome complete">{html.escape(metrics["model"])}, trained on {metrics["rows"]:,} rows in
 {metrics["seconds"]:.1f} s; {html.escape(metrics["served"])} is served{html.escape(_why(metrics["parity"]))}</p>
 <p class="dim">Measured on {where}: {seen["rows"]:,} of them, {_percent(seen["positive_share"])} positive.</p>
 <div class="cards">{cards}</div>
@@ -65,10 +80,44 @@ def drawn(
 <h2>Metrics</h2>
 {_metrics(metrics)}
 <h2>Data</h2>
-{_data(metrics, signature)}
+{_data(metrics, self.signature)}
 <h2>Where it came from</h2>
-{page.table(["", ""], _origin(tags, metrics, when), says="Where it came from")}"""
-    return page.whole(f"{stage} job {name}".strip(), body)
+{page.table(["", ""], _origin(self.tags, metrics, self.submitted), says="Where it came from")}"""
+        return page.whole(f"{self.stage} job {self.name}".strip(), body)
+
+
+def read(client: MLClient, job: Job) -> JobReport:
+    """Read the report of a completed job, which is the same whenever and wherever: such a job does not change.
+
+    NotFound when the job left none.
+    """
+    name = str(job.name)
+    model = jobs.read_files(client, name, models.OUTPUT)
+    for file in ("metrics.json", "signature.json"):
+        if file not in model:
+            raise NotFound(f"job {name}: its output {models.OUTPUT} holds no {file}")
+    made = lineage.created(job)
+    return JobReport(
+        name,
+        lineage.tags_of(job),
+        json.loads(model["metrics.json"]),
+        json.loads(model["signature.json"]),
+        jobs.read_files(client, name, training.REPORT),
+        f"{made.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if made else "",
+    )
+
+
+def place(root: Path, name: str) -> Path:
+    """Return where the page of a job is kept in a checkout."""
+    return root / page.JOBS / f"{name}.html"
+
+
+def write(report: JobReport, root: Path) -> str:
+    """Write the page, and return where it is in the checkout."""
+    made = place(root, report.name)
+    made.parent.mkdir(parents=True, exist_ok=True)
+    made.write_text(report.page(), encoding="utf-8")
+    return made.relative_to(root).as_posix()
 
 
 def _why(parity: Mapping[str, Any]) -> str:
@@ -90,8 +139,7 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
 
 def _data(metrics: Mapping[str, Any], signature: Mapping[str, Any]) -> str:
     data = metrics["data"]
-    files = data["files"] if isinstance(data["files"], int) else len(data["files"])
-    where = f"{files} file" + ("" if files == 1 else "s")
+    where = f"{len(data['files'])} file" + ("" if len(data["files"]) == 1 else "s")
     told = [f"{data['rows']:,} rows from {where}, {_percent(metrics['positive_share'])} positive"]
     told += [f"from {data['first']} to {data['last']}".replace("T", " ")] if data.get("first") else []
     told += [f"{data['unlabelled']:,} left out without {signature['target']}"] if data.get("unlabelled") else []

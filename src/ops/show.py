@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, console, deployments, glance, job_logs, jobs, lineage, models, page, scoring, wait
+from ops import actions, console, deployments, glance, job_logs, jobs, lineage, page, scoring, wait
 from ops import status as state
 from ops.errors import NotFound, OpsError, first_line
 
@@ -26,24 +26,14 @@ def job(project: Project, done: Job) -> dict[str, Any]:
     """Show a finished job: its metrics, and where to see the rest."""
     from ops import job_report
 
-    metrics = jobs.read_json(project.client, str(done.name), models.OUTPUT, "metrics.json")
-    rows = "the live rows" if metrics.get("holdout") else "its holdout"
-    measured: dict[str, Any] = metrics.get("holdout") or metrics["split"]
-    shown: dict[str, Any] = {
-        "job": done.name,
-        "rows": metrics.get("rows"),
-        "algorithm": metrics.get("model"),
-        "served": metrics.get("served"),
-        **({"since": reason} if (reason := (metrics.get("parity") or {}).get("reason")) else {}),
-        **{key: value for key, value in measured.items() if isinstance(value, float)},
-    }
-    console.show_pairs(f"metrics on {rows}", shown)
-    stage = lineage.tags_of(done).get(lineage.STAGE)
-    actions.summary(f"{stage} job", shown)
-    actions.outputs({"job": done.name})
-    made = job_report.write(project.client, project.root / page.JOBS, done).relative_to(project.root)
+    report = job_report.read(project.client, done)
+    shown = report.summary()
+    console.show_pairs(f"metrics on {report.measured_on}", shown)
+    actions.summary(f"{report.stage} job", shown)
+    actions.outputs({"job": report.name})
+    made = job_report.write(report, project.root)
     console.say(f"report: {made}")
-    return {"job": done.name, "stage": stage, "metrics": metrics, "report": str(made)}
+    return {"job": report.name, "stage": report.stage, "metrics": report.metrics, "report": made}
 
 
 def model(registered: Model) -> dict[str, Any]:
@@ -220,15 +210,15 @@ def _report_of(project: Project, job: Mapping[str, Any]) -> str | None:
     """Return the page of a job's report, made anew where it is missing: a job that has completed does not change."""
     from ops import job_report
 
-    made = project.root / page.JOBS / f"{job['name']}.html"
-    if not made.exists():
-        if job.get("status") != "Completed":
-            return None
-        try:
-            job_report.write(project.client, made.parent, project.client.jobs.get(job["name"]))
-        except (NotFound, KeyError):
-            return None
-    return made.relative_to(project.root).as_posix()
+    made = job_report.place(project.root, job["name"])
+    if made.exists():
+        return made.relative_to(project.root).as_posix()
+    if job.get("status") != "Completed":
+        return None
+    try:
+        return job_report.write(job_report.read(project.client, project.client.jobs.get(job["name"])), project.root)
+    except NotFound:
+        return None
 
 
 def logs(project: Project, slot: str | None, job_name: str | None, lines: int) -> None:

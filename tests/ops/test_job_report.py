@@ -22,7 +22,7 @@ METRICS: dict[str, Any] = {
     "served": "model.onnx",
     "parity": {"max_abs_difference": 1e-7, "rows": 50, "reason": None},
     "libraries": {"python": "3.11"},
-    "data": {"fingerprint": "abc", "files": 1, "rows": 1000, "unlabelled": 0, "first": None, "last": None},
+    "data": {"fingerprint": "abc", "files": ["a.csv"], "rows": 1000, "unlabelled": 0, "first": None, "last": None},
     "seconds": 1.5,
 }
 SIGNATURE = {
@@ -36,7 +36,8 @@ SIGNATURE = {
 
 
 def drawn(**changed: Any) -> str:
-    return job_report.drawn("calm_plum", {"stage": "dev"}, {**METRICS, **changed}, SIGNATURE, {"roc.png": b"png"})
+    files = {"roc.png": b"png"}
+    return job_report.JobReport("calm_plum", {"stage": "dev"}, {**METRICS, **changed}, SIGNATURE, files).page()
 
 
 def test_a_page_needs_nothing_else() -> None:

@@ -17,7 +17,6 @@ from ops import (
     job_report,
     live_rows,
     models,
-    page,
     release,
     replay,
     traffic,
@@ -114,8 +113,7 @@ def _train(project: Project, months: int | None) -> Model:
         # The person's yes was to run the demo.
         job = training.train_prod(project.client, plan, say, approve=lambda question: True, force=False)
     model = project.register(str(job.name), force=False)
-    made = job_report.write(project.client, project.root / page.JOBS, job)
-    say(f"report: {made.relative_to(project.root)}")
+    say(f"report: {job_report.write(job_report.read(project.client, job), project.root)}")
     return model
 
 
