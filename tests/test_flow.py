@@ -19,7 +19,7 @@ import requests
 import shapes
 from house import House, environment
 
-from ops import live_rows, replay, traffic, workspace
+from ops import csv_rows, replay, traffic, workspace
 from ops.project import Project
 from ops.rollout.monitor import Monitor
 
@@ -41,7 +41,7 @@ def tape(house: House) -> Path:
 @pytest.fixture
 def clients(project: Project) -> Iterator[replay.Replay]:
     """Clients that call the endpoint while the test runs; not one of their requests may fail."""
-    rows = live_rows.read(project.root / "data/live", project.sample, limit=1000)
+    rows = csv_rows.read(project.root / "data/live", project.sample, limit=1000)
     with replay.Replay(project.address, project.sample, rows, clients=4, requests_a_second=40) as running:
         yield running
     failed = [answer for answer in running.answers if not answer.ok]

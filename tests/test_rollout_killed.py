@@ -21,7 +21,7 @@ import rolling
 from house import House
 
 from local import launch
-from ops import lineage, live_rows, replay, traffic
+from ops import csv_rows, lineage, replay, traffic
 from ops.project import Project
 from ops.rollout import ledger
 
@@ -127,7 +127,7 @@ class Splits(threading.Thread):
 @pytest.fixture
 def clients(project: Project, afresh: Callable[[], None]) -> Iterator[replay.Replay]:
     """Clients that call throughout; no request of theirs fails, and the traffic they meet sums to 100 at any time."""
-    rows = live_rows.read(project.root / "data/live", project.sample, limit=500)
+    rows = csv_rows.read(project.root / "data/live", project.sample, limit=500)
     splits = Splits(project)
     with replay.Replay(project.address, project.sample, rows, clients=2, requests_a_second=20) as running:
         splits.start()

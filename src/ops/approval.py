@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import actions, champion, console, jobs, lineage, live_rows, models, training
+from ops import actions, champion, console, csv_rows, jobs, lineage, models, training
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -91,7 +91,7 @@ def span(tags: Mapping[str, str]) -> str:
 
 def files(root: Path, folder: Path) -> str:
     """Return how many files of data there are, their size, and the last one's name."""
-    found = live_rows.csv_files(root / folder)
+    found = csv_rows.csv_files(root / folder)
     size = sum(file.stat().st_size for file in found)
     return f"{folder}: {len(found)} files, {size / 1e6:.1f} MB" + (f", the last is {found[-1].name}" if found else "")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ops import actions, deployments, endpoints, live_rows, provisioning, quota, sdk_noise, signin, training, versions
+from ops import actions, csv_rows, deployments, endpoints, provisioning, quota, sdk_noise, signin, training, versions
 from ops.errors import OpsError, Unreachable, UsageError, first_line
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _versions(project: Project) -> Finding:
 def _data(project: Project) -> Finding:
     folders = {stage: getattr(project.settings.data, stage) for stage in ("dev", "prod", "live")}
     empty = [
-        f"data.{stage}: {folder}" for stage, folder in folders.items() if not live_rows.csv_files(project.root / folder)
+        f"data.{stage}: {folder}" for stage, folder in folders.items() if not csv_rows.csv_files(project.root / folder)
     ]
     if not project.sample.is_file():
         empty.append(f"data.sample: {project.settings.data.sample}")

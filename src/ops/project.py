@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ops import (
     champion,
+    csv_rows,
     deployments,
     endpoints,
     jobs,
     lineage,
-    live_rows,
     models,
     release,
     scoring,
@@ -204,12 +204,12 @@ class Project:
             return {}
         if job not in self._signatures:
             self._signatures[job] = jobs.read_json(self.client, job, models.OUTPUT, "signature.json")
-        return drift.by_column(self._signatures[job], list(live_rows.columns_of(self.sample)), self.live_rows)
+        return drift.by_column(self._signatures[job], list(csv_rows.columns_of(self.sample)), self.live_rows)
 
     @cached_property
-    def live_rows(self) -> list[list[live_rows.Cell]]:
+    def live_rows(self) -> list[list[csv_rows.Cell]]:
         """Rows to ask about, drawn once from all of the live data."""
-        return live_rows.read(self.root / self.settings.data.live, self.sample, limit=_LIVE_ROWS)
+        return csv_rows.read(self.root / self.settings.data.live, self.sample, limit=_LIVE_ROWS)
 
 
 def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project:

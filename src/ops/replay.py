@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from ops import live_rows, scoring
+from ops import csv_rows, scoring
 
 NO_ANSWER = 0  # in place of a status, when none came
 
@@ -37,7 +37,7 @@ class Replay:
 
     address: scoring.Address
     sample: Path
-    rows: Sequence[list[live_rows.Cell]]
+    rows: Sequence[list[csv_rows.Cell]]
     # One deployment of azureml/deployment.yml takes four requests at once (2 x 2); the rollout's probes are the fourth.
     clients: int = 3
     requests_a_second: float = 60.0
@@ -65,11 +65,11 @@ class Replay:
 
         chance = random.Random(number)
         pause = self.clients / self.requests_a_second
-        columns = live_rows.columns_of(self.sample)
+        columns = csv_rows.columns_of(self.sample)
         with requests.Session() as session:
             session.headers.update(self.address.headers())
             while not self._stop.wait(chance.uniform(0.5, 1.5) * pause):
-                body = live_rows.request(columns, [chance.choice(self.rows)])
+                body = csv_rows.request(columns, [chance.choice(self.rows)])
                 start = time.monotonic()
                 try:
                     reply = session.post(self.address.uri, data=body, timeout=60)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import comparison, jobs, lineage, live_rows, models, progress
+from ops import comparison, csv_rows, jobs, lineage, models, progress
 from ops.actions import warning
 from ops.console import Say
 from ops.errors import NotFound, Refused, UsageError
@@ -40,7 +40,7 @@ class Plan:
     def folder(self, stage: str) -> Path:
         """Return the stage's data folder; UsageError when it holds no CSV file."""
         folder = self.root / self.data[stage]
-        if not live_rows.csv_files(folder):
+        if not csv_rows.csv_files(folder):
             raise UsageError(f"data.{stage}: {self.data[stage]} is not a folder with CSV files")
         return folder
 
@@ -48,7 +48,7 @@ class Plan:
         """Raise UsageError unless the sample request, which `inv deploy` tests with, has the columns of the data."""
         unlearned = {str(self.inputs[name]) for name in ("target", "time_column")}
         unlearned.update(str(self.inputs["drop"]).split(","))
-        live_rows.check_sample(self.sample, self.folder(stage), unlearned - {"none"})
+        csv_rows.check_sample(self.sample, self.folder(stage), unlearned - {"none"})
 
 
 def train(

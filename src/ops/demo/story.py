@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ops import (
     console,
+    csv_rows,
     deployments,
     job_report,
-    live_rows,
     models,
     release,
     replay,
@@ -48,7 +48,7 @@ def run(project: Project, *, approved: bool) -> dict[str, Any]:
     Starts from an empty workspace: one that holds something is emptied after a yes. Raises OpsError when a client's
     request failed that a bad release is not to blame for, or when a bad release got away.
     """
-    if _FLAKY_COLUMN not in live_rows.columns_of(project.sample):
+    if _FLAKY_COLUMN not in csv_rows.columns_of(project.sample):
         raise UsageError(
             f"the demo is about the flights of data/: its flaky release fails by their column {_FLAKY_COLUMN}, which "
             f"{project.sample.name} has not; the README's tasks, one by one, do the same with your data"
@@ -107,7 +107,7 @@ def _train(project: Project, months: int | None) -> Model:
     plan = project.training_plan
     with tempfile.TemporaryDirectory() as folder:
         if months:
-            for file in live_rows.csv_files(plan.folder(training.PROD))[:months]:
+            for file in csv_rows.csv_files(plan.folder(training.PROD))[:months]:
                 shutil.copy(file, folder)
             plan = replace(plan, data={**plan.data, training.PROD: Path(folder)})
         # The person's yes was to run the demo.

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import live_rows, scoring, wait
+from ops import csv_rows, scoring, wait
 from ops.errors import OpsError
 from ops.evidence import Counts, Times
 
@@ -114,14 +114,14 @@ class Prober:
         self,
         find: Callable[[], scoring.Address],
         sample: Path,
-        rows: Sequence[list[live_rows.Cell]],
+        rows: Sequence[list[csv_rows.Cell]],
         seed: int | None = None,
     ) -> None:
         """Ask about `rows`, in the columns of the sample request; `find` is asked again when its key is refused."""
 
         self._find = find
         self._address = find()
-        self._columns = live_rows.columns_of(sample)
+        self._columns = csv_rows.columns_of(sample)
         self._rows = rows
         self._chance = random.Random(seed)
         self._sessions: dict[str, requests.Session] = {}
@@ -155,7 +155,7 @@ class Prober:
         return Pair(answers[old], answers[new], tuple(self._ask(old, self._row()) for _ in range(further)))
 
     def _row(self) -> str:
-        return live_rows.request(self._columns, [self._chance.choice(self._rows)])
+        return csv_rows.request(self._columns, [self._chance.choice(self._rows)])
 
     def _ask(self, slot: str, body: str) -> Answer:
         import requests

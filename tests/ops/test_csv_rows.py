@@ -11,7 +11,7 @@ import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
 from folder import read_folder
-from ops import live_rows
+from ops import csv_rows
 from ops.errors import UsageError
 
 
@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Path:
 
 def test_cells_have_the_types_of_the_sample(place: Path) -> None:
     """Numbers, booleans and texts; an empty cell is missing; columns that the sample lacks are left out."""
-    rows = live_rows.read(place, place / "sample.json", limit=1000)
+    rows = csv_rows.read(place, place / "sample.json", limit=1000)
     assert rows[0] == [30, 9.5, "basic", True]
     assert rows[1] == [None, 7, "plus", False]
     assert rows[2] == [20, 1, "p0", True]
@@ -47,32 +47,32 @@ def test_the_files_of_a_folder_are_those_that_training_reads(place: Path) -> Non
     (place / "old.csv").mkdir()
     (place / "b.csv.gz").unlink()
     (place / "b.csv").write_text((place / "a.csv").read_text())
-    assert [file.name for file in live_rows.csv_files(place)] == ["a.csv", "b.csv"] == list(read_folder(place).files)
-    assert live_rows.csv_files(place / "nowhere") == []
+    assert [file.name for file in csv_rows.csv_files(place)] == ["a.csv", "b.csv"] == list(read_folder(place).files)
+    assert csv_rows.csv_files(place / "nowhere") == []
 
 
 def test_rows_are_drawn_from_all_files_and_again(place: Path) -> None:
     """A sample of the later file's rows too, the same for the same seed, another for another."""
-    first = live_rows.read(place, place / "sample.json", limit=20)
-    assert first == live_rows.read(place, place / "sample.json", limit=20)
-    assert first != live_rows.read(place, place / "sample.json", limit=20, seed=1)
+    first = csv_rows.read(place, place / "sample.json", limit=20)
+    assert first == csv_rows.read(place, place / "sample.json", limit=20)
+    assert first != csv_rows.read(place, place / "sample.json", limit=20, seed=1)
     later = {row[2] for row in first} & {f"p{n}" for n in range(100, 200)}
     assert later
 
 
 def test_missing_is_what_training_takes_for_it() -> None:
     """The words are those of pandas, by which training reads."""
-    assert set(STR_NA_VALUES) == live_rows.MISSING
+    assert set(STR_NA_VALUES) == csv_rows.MISSING
 
 
 def test_cells_are_those_that_training_reads(tmp_path: Path) -> None:
     """Each word for a missing cell, the mark of Excel's UTF-8, a row that ends early, infinity, which no JSON holds."""
-    words = sorted(live_rows.MISSING)
+    words = sorted(csv_rows.MISSING)
     lines = [[f"{n}.5", f"p{n}"] for n in range(3)] + [[word, word] for word in words] + [["inf", "Na"], ["7"]]
     with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8-sig") as file:
         csv.writer(file).writerows([["age", "plan"], *lines])
     (tmp_path / "sample.json").write_text(json.dumps({"input_data": [{"age": 3.5, "plan": "y"}]}))
-    rows = live_rows.read(tmp_path, tmp_path / "sample.json", limit=1000)
+    rows = csv_rows.read(tmp_path, tmp_path / "sample.json", limit=1000)
     trained = read_folder(tmp_path).frame.astype(object)
     trained = trained.replace(float("inf"), None).where(trained.notna(), None)
     assert rows == trained.to_numpy().tolist()
@@ -94,7 +94,7 @@ def test_a_cell_that_cannot_be_read_is_wrong_usage(place: Path, content: bytes, 
     """Its column or its file is named."""
     (place / "c.csv").write_bytes(content)
     with pytest.raises(UsageError, match=said):
-        live_rows.read(place, place / "sample.json", limit=1000)
+        csv_rows.read(place, place / "sample.json", limit=1000)
 
 
 def test_a_broken_archive_is_wrong_usage(place: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_broken_archive_is_wrong_usage(place: Path) -> None:
     whole = (place / "b.csv.gz").read_bytes()
     (place / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UsageError, match=r"b\.csv\.gz cannot be read"):
-        live_rows.read(place, place / "sample.json", limit=1000)
+        csv_rows.read(place, place / "sample.json", limit=1000)
 
 
 def test_a_column_that_the_sample_does_not_show_is_named(place: Path) -> None:
@@ -110,14 +110,14 @@ def test_a_column_that_the_sample_does_not_show_is_named(place: Path) -> None:
     rows = [{"age": None, "fee": 9.5, "plan": None}, {"age": None, "fee": 1, "plan": "y"}]
     (place / "sample.json").write_text(json.dumps({"input_data": rows}))
     with pytest.raises(UsageError, match=r"sample\.json: age is null in every row"):
-        live_rows.read(place, place / "sample.json", limit=5)
+        csv_rows.read(place, place / "sample.json", limit=5)
 
 
 def test_a_column_that_is_not_there_is_named(place: Path) -> None:
     """With the file that lacks it."""
     (place / "c.csv").write_text("age,fee,plan\n1,2,x\n")
     with pytest.raises(UsageError, match=r"c\.csv has no column member"):
-        live_rows.read(place, place / "sample.json", limit=5)
+        csv_rows.read(place, place / "sample.json", limit=5)
 
 
 def test_a_sample_must_have_the_columns_that_the_model_learns(tmp_path: Path) -> None:
@@ -133,17 +133,17 @@ def test_a_sample_must_have_the_columns_that_the_model_learns(tmp_path: Path) ->
         sample.write_text(json.dumps({"input_data": {"columns": columns, "data": [[1] * len(columns)]}}))
         if said:
             with pytest.raises(UsageError, match=rf"the columns learned from a\.csv: {said}$"):
-                live_rows.check_sample(sample, tmp_path, {"id", "left"})
+                csv_rows.check_sample(sample, tmp_path, {"id", "left"})
         else:
-            live_rows.check_sample(sample, tmp_path, {"id", "left"})
-    live_rows.check_sample(sample, tmp_path, {"id", "gone"})  # which the training says
+            csv_rows.check_sample(sample, tmp_path, {"id", "left"})
+    csv_rows.check_sample(sample, tmp_path, {"id", "gone"})  # which the training says
 
 
 def test_a_cell_may_be_longer_than_csv_takes_by_itself(tmp_path: Path) -> None:
     """Training reads it too."""
     (tmp_path / "sample.json").write_text('{"input_data": [{"note": "x"}]}')
     (tmp_path / "a.csv").write_text("note\n" + "x" * 200_000 + "\n")
-    assert live_rows.read(tmp_path, tmp_path / "sample.json", limit=5) == [["x" * 200_000]]
+    assert csv_rows.read(tmp_path, tmp_path / "sample.json", limit=5) == [["x" * 200_000]]
 
 
 @pytest.mark.parametrize(
@@ -160,4 +160,4 @@ def test_a_sample_that_is_none_is_refused(place: Path, text: str) -> None:
     """Wrong usage, with the file's name."""
     (place / "sample.json").write_text(text)
     with pytest.raises(UsageError, match=r"sample\.json: not a sample request"):
-        live_rows.read(place, place / "sample.json", limit=5)
+        csv_rows.read(place, place / "sample.json", limit=5)

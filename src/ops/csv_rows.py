@@ -1,4 +1,4 @@
-"""The rows of data/live as scoring requests: what probes and the demo's clients send."""
+"""The CSV files of the data folders, and their rows as scoring requests: what probes and the demo's clients send."""
 
 from __future__ import annotations
 
