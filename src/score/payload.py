@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 LARGEST = 1e30
 # Orders of columns are remembered; a client that sends ever new ones must not fill the memory.
-MOST_PLANS = 64
+MOST_LAYOUTS = 64
 SHOWN = 80
 
 WANTED = {"number": "a number", "boolean": "true or false", "text": "a text"}
@@ -60,7 +60,7 @@ class Batch:
         self.texts = texts
 
 
-class Plan:
+class Layout:
     """How rows with one order of columns become a batch."""
 
     __slots__ = ("accepted", "nullable_texts", "numbers", "texts", "types")
@@ -88,7 +88,7 @@ class Reader:
             for name, kind in self._kinds.items()
         }
         self._most_rows = most_rows
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._layouts: dict[tuple[str, ...], Layout] = {}
 
     def read(self, body: bytes) -> Batch:
         """Parse and check one body. Raise BadRequest."""
@@ -117,7 +117,7 @@ class Reader:
             raise BadRequest('"input_data" must have "columns" and "data", both lists')
         if not all(type(name) is str for name in names):
             raise BadRequest('"columns" must be a list of texts')
-        plan = self._plan(tuple(names))
+        layout = self._layout(tuple(names))
         self._count(rows)
         width = len(names)
         for number, row in enumerate(rows):
@@ -125,7 +125,7 @@ class Reader:
                 raise BadRequest(f"row {number}: expected a list of cells, found {FOUND[type(row)]}")
             if len(row) != width:
                 raise BadRequest(f"row {number}: {len(row)} cells for {width} columns")
-        return self._batch(plan, rows)
+        return self._batch(layout, rows)
 
     def _records(self, rows: list[Any]) -> Batch:
         self._count(rows)
@@ -139,12 +139,12 @@ class Reader:
                 cells.append(tuple(row.values()))
             elif names is None:
                 names = keys
-                plan = self._plan(names, "row 0: ")
+                layout = self._layout(names, "row 0: ")
                 cells.append(tuple(row.values()))
             else:
-                self._plan(keys, f"row {number}: ")
+                self._layout(keys, f"row {number}: ")
                 cells.append(tuple([row[name] for name in names]))
-        return self._batch(plan, cells)
+        return self._batch(layout, cells)
 
     def _count(self, rows: Sequence[Any]) -> None:
         if not rows:
@@ -152,8 +152,8 @@ class Reader:
         if len(rows) > self._most_rows:
             raise BadRequest(f"{len(rows)} rows are too many: at most {self._most_rows} a request")
 
-    def _plan(self, names: tuple[str, ...], where: str = "") -> Plan:
-        known = self._plans.get(names)
+    def _layout(self, names: tuple[str, ...], where: str = "") -> Layout:
+        known = self._layouts.get(names)
         if known:
             return known
         seen: set[str] = set()
@@ -166,38 +166,38 @@ class Reader:
         absent = [name for name in self._kinds if name not in seen]
         if absent:
             raise BadRequest(f"{where}missing column {', '.join(map(_quote, absent))}")
-        plan = Plan(names, self._kinds, self._accepted)
-        if len(self._plans) < MOST_PLANS:
-            self._plans[names] = plan
-        return plan
+        layout = Layout(names, self._kinds, self._accepted)
+        if len(self._layouts) < MOST_LAYOUTS:
+            self._layouts[names] = layout
+        return layout
 
-    def _batch(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> Batch:
+    def _batch(self, layout: Layout, rows: Sequence[Sequence[Any]]) -> Batch:
         # By columns, whose cells are of few types: no loop below runs in Python cell by cell.
         columns = list(zip(*rows, strict=True))
-        for accepted, column in zip(plan.accepted, columns, strict=True):
+        for accepted, column in zip(layout.accepted, columns, strict=True):
             if not accepted.issuperset(map(type, column)):
                 for number, row in enumerate(rows):
-                    _check(plan, number, row)
+                    _check(layout, number, row)
         numbers = texts = None
-        if plan.numbers:
+        if layout.numbers:
             # In double first: an integer may be too large for the model's single precision.
-            wide = np.array(plan.numbers(columns), np.float64)
+            wide = np.array(layout.numbers(columns), np.float64)
             large = np.abs(wide) > LARGEST
             if large.any():
                 number, column_number = map(int, np.argwhere(large.T)[0])
                 name = [name for name, kind in self._kinds.items() if kind != "text"][column_number]
                 raise BadRequest(f"row {number}, column {_quote(name)}: a number beyond {LARGEST:g} in size")
             numbers = np.ascontiguousarray(wide.T, np.float32)
-        if plan.texts:
-            texts = np.array(plan.texts(columns), object).T
-            if plan.nullable_texts:
+        if layout.texts:
+            texts = np.array(layout.texts(columns), object).T
+            if layout.nullable_texts:
                 # A missing text is the empty one, as in training.
                 texts[texts == None] = ""  # noqa: E711  compares element by element
             texts = np.ascontiguousarray(texts)
         return Batch(numbers, texts)
 
 
-class Answer:
+class Writer:
     """Shapes the model's probabilities into the body of an answer."""
 
     def __init__(self, signature: Mapping[str, Any], name: str | None, version: str | None) -> None:
@@ -225,8 +225,8 @@ def refusal(message: str) -> bytes:
     return orjson.dumps({"error": {"code": "BadRequest", "message": message}})
 
 
-def _check(plan: Plan, number: int, row: Sequence[Any]) -> None:
-    for cell, (name, kind, accepted) in zip(row, plan.types, strict=True):
+def _check(layout: Layout, number: int, row: Sequence[Any]) -> None:
+    for cell, (name, kind, accepted) in zip(row, layout.types, strict=True):
         if type(cell) in accepted:
             continue
         if cell is None:

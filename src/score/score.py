@@ -22,7 +22,7 @@ from azureml_inference_server_http.api.aml_request import rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 from numpy.typing import NDArray
 
-from payload import Answer, BadRequest, Batch, Reader, refusal
+from payload import BadRequest, Batch, Reader, Writer, refusal
 
 Predict = Callable[[Batch], NDArray[np.float32]]
 JSON = {"Content-Type": "application/json"}
@@ -52,7 +52,7 @@ class Scorer:
             signature = orjson.loads(path.read_bytes())
             served = signature["served"]
             self._reader = Reader(signature, most_rows)
-            self._answer = Answer(signature, name, version)
+            self._writer = Writer(signature, name, version)
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise ModelError(f"{path} is not a signature: {error!r}") from error
         # Beside the signature, not anywhere: two models in one folder must not be mixed.
@@ -67,7 +67,7 @@ class Scorer:
         if len(body) > self.most_bytes:
             raise BadRequest(f"the body has more than {self.most_bytes} bytes")
         batch = self._reader.read(body)
-        return self._answer.write(self._predict(batch))
+        return self._writer.write(self._predict(batch))
 
 
 _scorer: Scorer

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from payload import MOST_PLANS, Answer, BadRequest, Batch, Reader, refusal
+from payload import MOST_LAYOUTS, BadRequest, Batch, Reader, Writer, refusal
 
 SIGNATURE: dict[str, Any] = {
     "columns": [
@@ -182,17 +182,17 @@ def test_what_is_remembered_is_bounded() -> None:
     many = {"columns": [{"name": f"c{n}", "type": "number", "nullable": True} for n in range(14)]}
     patient = Reader(many, 1)
     names = [column["name"] for column in many["columns"]]
-    for turn in range(MOST_PLANS + 20):
+    for turn in range(MOST_LAYOUTS + 20):
         order = [*names[turn % 14 :], *names[: turn % 14]]
         order[turn % 7], order[7 + turn // 14] = order[7 + turn // 14], order[turn % 7]
         patient.read(table([1] * 14, columns=order))
-    assert len(patient._plans) <= MOST_PLANS
+    assert len(patient._layouts) <= MOST_LAYOUTS
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20))
 def test_an_answer_has_one_label_and_one_probability_a_row(values: list[float]) -> None:
     """The label is the positive one from the threshold on; the model is named."""
-    body = orjson.loads(Answer(SIGNATURE, "club", "7").write(np.array(values, np.float32)))
+    body = orjson.loads(Writer(SIGNATURE, "club", "7").write(np.array(values, np.float32)))
     assert body["predictions"] == ["yes" if value >= 0.5 else "no" for value in values]
     assert all(math.isclose(a, b) for a, b in zip(body["probabilities"], values, strict=True))
     assert body["model"] == {"name": "club", "version": "7"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineEndpoint
 
 T = TypeVar("T")
-Decision = Literal["wait", "next", "bad", "late"]
+Action = Literal["wait", "next", "bad", "late"]
 
 
 class Observer(Protocol):
@@ -41,7 +41,7 @@ Collect = Callable[[Position, Ledger, float], Iterator[Block | Times]]
 History = Callable[[Position], Mapping[str, Counts]]  # what the old deployment did before, by metric
 
 
-def decide(verdict: Verdict, seconds: float, requests: int, plan: Plan) -> Decision:
+def decide(verdict: Verdict, seconds: float, requests: int, plan: Plan) -> Action:
     """Say what the evidence asks for after so long, and so many judged requests, at a step. Pure.
 
     Bad is said at once; good only after enough requests and time.

@@ -54,7 +54,7 @@ def test_row_22_what_is_decided(
     """Bad at once; on only when good for long enough, with enough requests; late only when there is no more time."""
     plan = replace(PLAN, bake_seconds=bake, min_requests=least, step_seconds=most)
     decision = decide(Verdict(answer, ()), seconds, requests, plan)  # type: ignore[arg-type]
-    assert decision in get_args(machine.Decision)
+    assert decision in get_args(machine.Action)
     assert (decision == "bad") == (answer == "bad")
     assert (decision == "next") == (answer == "good" and seconds >= bake and requests >= least)
     if decision in ("late", "wait"):
