@@ -64,7 +64,7 @@ def exits(task: Task) -> Task:
 
 
 def reader_left() -> NoReturn:
-    """End without a word, as other tools do when who reads them has seen enough (inv logs | head)."""
+    """Exit in silence, as other tools do, when the reader of a pipe has gone (inv logs | head)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(READER_LEFT)
 

@@ -1,4 +1,4 @@
-"""Calls of the endpoint: one made from here, and ready-made ones for other tools, which never hold its key."""
+"""What `inv score`, `curl`, `postman` and `key` do: one call made here, and ready-made ones, which never hold a key."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def _is_of_settings(kind: type[BaseException], trace: TracebackType | None) -> b
 
 
 def _write_out() -> None:
-    """Write what Invoke itself printed and has not written yet; as the interpreter ends it would be too late for us."""
+    """Flush what Invoke itself printed while a broken pipe can still be handled; the interpreter's end is too late."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Calls of the scoring address: the endpoint's test, and single requests."""
+"""The scoring address: a single request, and the endpoint's test."""
 
 from __future__ import annotations
 

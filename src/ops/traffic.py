@@ -81,10 +81,10 @@ def tag(
     waits: bool = True,
     deadline_seconds: float,
 ) -> Split:
-    """Set these tags and leave the split as it is read in the same breath; return that split.
+    """Set these tags, leave the split as it is read just before, and return that split.
 
-    Unless it `waits` the service has taken the write, and may still be at it: on Azure for some 20 s. Raises what
-    `guard` raises, with nothing written.
+    With `waits=False` it returns once the service has accepted the write, on Azure some 20 s before that is done.
+    Raises what `guard` raises, with nothing written.
     """
 
     def put() -> Split:

@@ -43,9 +43,9 @@ class _FileToken:
 
 
 def _load_sdk() -> None:
-    """Import the SDK, silenced. Look for no garbage meanwhile: of the 250,000 objects that it makes, all are to stay.
+    """Import the SDK, silenced, with garbage collection off.
 
-    The search would take more than a quarter of the time, and go through the same objects again and again later.
+    All of the 250,000 objects that it makes stay, and looking through them would take a quarter of the time.
     """
     gc.disable()
     try:
