@@ -316,7 +316,10 @@ def test_row_24_a_flaky_release_is_rolled_back_by_itself(house: House, project: 
     """It passes its test, fails in fog, and everything is on green again. FLOW 25: the evidence is kept."""
     spoil(house, "flaky")
     assert "blue: passed all" in ok(house.inv("deploy"))
+    # It fails in a few of a hundred requests: by the margin of five that the tests are in haste with, it may pass.
+    house.set(rollout={"margin": 0.01})
     ended = told(house.inv("rollout", "--json"), 1)
+    house.set(rollout={"margin": 0.05})
     assert re.search(r"blue was rolled back at \d+ %: error: blue \d+ of \d+", ended["reason"])
     assert ended["splits"][0] == "blue 10 %, green 90 %"
     assert ended["evidence"]["error"]["new"][0] > 0
