@@ -102,7 +102,7 @@ def build(root: Path) -> House:
     # A margin of 5 % is shown by a sixth of the pairs that 1 % takes; the probes go as fast as they can.
     quick = {"bake_seconds": 0.2, "min_requests": 25, "probes_per_second": 200, "margin": 0.05}
     # How long a step lasts is for each test to say.
-    house.set(rollout=quick, wait={"job_minutes": 2, "operation_minutes": 2}, local={"bake_seconds": 3600})
+    house.set(rollout=quick, wait={"job_minutes": 2, "operation_minutes": 2}, local={"bake_seconds": 3600.0})
     return house
 
 
