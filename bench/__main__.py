@@ -82,14 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures += found
             print(f"\n{name}, {seconds[name]:.0f} s", flush=True)
             for figure in found:
-                held = "holds " if figure.holds else "MISSED"
+                held = ("holds " if figure.holds else "MISSED") if figure.is_aimed else "      "
                 print(f"  {held} {figure.ratio:8.2f}  {figure.value:10.4g} / {figure.reference:10.4g}  {figure.name}")
     if options.only in (None, "routing"):
         said += [f"Not measured: {name}: it is not on this machine." for name in FRONTS if not routing.found(name)]
-    print(
-        f"\n{sum(figure.holds for figure in figures)} of {len(figures)} aims hold, {sum(seconds.values()):.0f} s: ",
-        end="",
-    )
+    aimed = [figure.holds for figure in figures if figure.is_aimed]
+    print(f"\n{sum(aimed)} of {len(aimed)} aims hold, {sum(seconds.values()):.0f} s: ", end="")
     print(", ".join(f"{name} {lasted:.0f}" for name, lasted in seconds.items()))
     for text in said:
         print(text)

@@ -21,6 +21,11 @@ class Figure:
     aim: str
     holds: bool
 
+    @property
+    def is_aimed(self) -> bool:
+        """Whether it has an aim, or is only told."""
+        return not self.aim.startswith("none")
+
 
 def at_most(name: str, value: float, reference: float, times: float) -> Figure:
     """Make the figure of something that should cost at most `times` its reference."""

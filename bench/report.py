@@ -103,11 +103,11 @@ _KEPT = ("Last run:", "It took ", "Alone, later:", "Other servers:", "Not measur
 
 
 def page(figures: Sequence[Figure], said: Iterable[str], seconds: Mapping[str, float], before: str = "") -> str:
-    """Spell the page, of the `seconds` that each part took and of what is `said` of the run.
+    """Write the page, of the `seconds` that each part took and of what is `said` of the run.
 
     `before`, the page so far, is given when one part alone was run: what it says of the whole run stays.
     """
-    aims = [figure for figure in figures if not figure.aim.startswith("none")]
+    aims = [figure for figure in figures if figure.is_aimed]
     when = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}"
     took = ", ".join(f"{name.replace('_', ' ')} {lasted:.0f}" for name, lasted in seconds.items())
     if before:
@@ -162,7 +162,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     for panel, (title, rows) in zip(panels[:, 0], parts, strict=True):
         panel.set_title(title, loc="left", fontsize=10, fontweight="bold")
         for place, row in enumerate(rows):
-            colour = NO_AIM if row.aim.startswith("none") else HOLDS if row.holds else MISSED
+            colour = NO_AIM if not row.is_aimed else HOLDS if row.holds else MISSED
             panel.plot([1, row.ratio], [place, place], color=colour, linewidth=1.4, alpha=0.45)
             panel.plot(row.ratio, place, "o", color=colour, markersize=5)
             if aim := _TIMES.match(row.aim):
@@ -186,7 +186,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
 
 
 def _held(figure: Figure) -> str:
-    if figure.aim.startswith("none"):
+    if not figure.is_aimed:
         return ""
     return "yes" if figure.holds else "**no**"
 
