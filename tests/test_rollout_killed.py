@@ -299,7 +299,7 @@ def test_row_26_nothing_is_taken_away_from_a_rollout_at_its_last_step(
     """With all the traffic on green, blue is its way back: neither deleted nor replaced, and status says so."""
     running = start(project, rollout={"steps": "100", "bake_seconds": 120})
     until(lambda: share(project) == 100, "the last step")
-    for words in (["cleanup"], ["deploy"]):
+    for words in (["cleanup"], ["deploy"], ["test-endpoint"]):
         assert "is rolling out on this endpoint" in said(house.inv(*words), 1)
     status = json.loads(house.inv("status", "--json").stdout)
     assert status["rollout"]["held_by"]

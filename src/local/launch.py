@@ -46,8 +46,9 @@ class Connection:
     folder: str
     version: str
     instance: str
-    studio: str
-    authority: str
+    # A server of older code has none of these; it is to be found, and replaced.
+    studio: str = ""
+    authority: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

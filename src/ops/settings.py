@@ -141,10 +141,6 @@ class Rollout(_Section):
             raise ValueError(
                 "margin must be more than tolerance: between the two, a release is neither harmful nor safe"
             )
-        if self.bake_seconds >= 60 * self.step_minutes:
-            raise ValueError(
-                "step_minutes must be more than bake_seconds: a step would be out of time before it is over"
-            )
         if self.checkpoint_seconds >= 60 * self.lease_minutes:
             raise ValueError(
                 "lease_minutes must be more than checkpoint_seconds: the lease is renewed as often as that"
@@ -191,7 +187,7 @@ class Settings(_Section):
 
     @property
     def bake_seconds(self) -> float:
-        """How long a step lasts at least; the local workspace has no live requests to wait for."""
+        """How long a step lasts at least; the local workspace does not stretch it to a minute of live requests."""
         chosen = self.rollout.bake_seconds
         return min(chosen, self.local.bake_seconds) if self.is_local else chosen
 
@@ -215,6 +211,14 @@ class Settings(_Section):
         """Return the same settings with the local workspace's folder below `root`, wherever the command is run."""
         local = self.local.model_copy(update={"folder": (root / self.local.folder).resolve()})
         return self.model_copy(update={"local": local})
+
+    @model_validator(mode="after")
+    def _steps_have_time(self) -> Settings:
+        if self.bake_seconds >= 60 * self.rollout.step_minutes:
+            raise ValueError(
+                "rollout.step_minutes must be more than bake_seconds: a step would be out of time before it is over"
+            )
+        return self
 
     @model_validator(mode="after")
     def _azure_has_an_address(self) -> Settings:

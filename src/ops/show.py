@@ -217,7 +217,7 @@ def _report_of(project: Project, job: Mapping[str, Any]) -> str | None:
         return None
     try:
         return job_report.write(job_report.read(project.client, project.client.jobs.get(job["name"])), project.root)
-    except NotFound:
+    except (NotFound, KeyError):  # a job of other code may have left other figures
         return None
 
 

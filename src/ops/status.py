@@ -100,11 +100,14 @@ def _under_way(
         share = split.share(slot)
         if was_rolled_back(endpoint, identity(found, slot)) and not share:
             continue
-        there = ledger.under_way(tags, identity(found, slot))
+        rollout = ledger.under_way(tags, identity(found, slot))
         # All the traffic, and not by its last step: a person gave it that.
-        if there and (share != 100 or there["step"] == 100):
+        if rollout and (share != 100 or rollout["step"] == 100):
             holder = lease.read(tags.get(lineage.LEASE))
-            return {**there, "held_by": holder.holder.partition(" #")[0] if holder and lease.is_held(holder) else None}
+            return {
+                **rollout,
+                "held_by": holder.holder.partition(" #")[0] if holder and lease.is_held(holder) else None,
+            }
     return None
 
 

@@ -149,7 +149,7 @@ def _local(settings: Settings) -> Iterator[None]:
 def _local_client(connection: launch.Connection) -> MLClient:
     # The SDK takes no CA bundle of its own for blobs and discovery, only this variable; it is this process's alone,
     # which calls nobody else.
-    os.environ["REQUESTS_CA_BUNDLE"] = connection.authority
+    os.environ["REQUESTS_CA_BUNDLE"] = connection.authority or connection.ca_bundle
     from azure.ai.ml import MLClient
 
     return MLClient(

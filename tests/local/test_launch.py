@@ -40,6 +40,17 @@ def test_it_survives_the_command_that_started_it(folder: Path) -> None:
     assert launch.ensure(folder) == found
 
 
+def test_a_server_of_older_code_is_replaced(folder: Path) -> None:
+    """By one that speaks as this code does; the older one wrote down less of itself."""
+    older = launch.ensure(folder)
+    known = {key: value for key, value in older.to_json().items() if key not in ("studio", "authority")}
+    (folder / CONNECTION_FILE).write_text(json.dumps(known | {"version": "1"}))
+    newer = launch.ensure(folder)
+    assert newer.version == launch.PROTOCOL
+    assert newer.pid != older.pid
+    assert not psutil.pid_exists(older.pid)
+
+
 @pytest.mark.slow
 def test_starts_at_once_give_one_server(folder: Path) -> None:
     """Several ensures at the same time end with the same server."""

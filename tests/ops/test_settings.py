@@ -42,11 +42,19 @@ def test_a_step_lasts_as_long_as_a_live_minute_needs_on_azure(values: dict[str, 
     assert loaded.bake_seconds >= 60 + 60 + loaded.metrics_lag_seconds
 
 
+def test_a_step_must_have_time_for_its_least_length(values: dict[str, Any]) -> None:
+    """By how long it really lasts: five minutes are enough locally, and not on Azure."""
+    short = values | {"rollout": {"step_minutes": 5}}
+    assert settings.load(short).bake_seconds == 10
+    with pytest.raises(UsageError, match=r"rollout\.step_minutes must be more than bake_seconds"):
+        settings.load(short | {"workspace": "ml", "resource_group": "rg", "subscription": "id"})
+
+
 @pytest.mark.parametrize(("chosen", "there", "lasts"), [(300, 10, 10), (2, 10, 2), (300, 0, 0)])
 def test_the_local_workspace_keeps_steps_short(
     values: dict[str, Any], chosen: float, there: float, lasts: float
 ) -> None:
-    """It has no live minutes to wait for, and never makes a step longer than it was asked to be."""
+    """It does not wait for a live minute, and never makes a step longer than it was asked to be."""
     changed = {"rollout": {"bake_seconds": chosen}, "local": {"bake_seconds": there}}
     assert settings.load({**values, **changed}).bake_seconds == lasts
 
@@ -71,7 +79,7 @@ def test_the_local_workspace_keeps_steps_short(
         ("rollout.mirror", 51, "rollout.mirror"),
         ("rollout.on_fail", "hope", "rollout.on_fail"),
         ("rollout.margin", 0.001, "margin must be more than tolerance"),
-        ("rollout.bake_seconds", 3600, "step_minutes must be more than bake_seconds"),
+        ("rollout.step_minutes", 1 / 6, "rollout.step_minutes must be more than bake_seconds"),
         ("rollout.lease_minutes", 1, "lease_minutes must be more than checkpoint_seconds"),
         ("rollout.probes_per_second", 0, "rollout.probes_per_second"),
         ("wait.poll_seconds", 0, "wait.poll_seconds"),

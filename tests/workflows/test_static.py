@@ -73,9 +73,17 @@ def test_row_6_production_stands_behind_its_environment() -> None:
 def test_a_rollback_waits_for_nobody() -> None:
     """Every other change sits in `production`; the way back and a look have environments and queues of their own."""
     job = workflow(DEPLOY)["jobs"]["endpoint"]
-    first, look = "inputs.action == 'rollback' &&", "inputs.dry-run &&"
-    assert job["environment"] == f"${{{{ {first} 'rollback' || {look} 'dev' || 'production' }}}}"
-    assert job["concurrency"]["group"] == f"endpoint${{{{ {first} '-rollback' || {look} '-look' || '' }}}}"
+    look, back = "inputs.dry-run &&", "inputs.action == 'rollback' &&"
+    assert job["environment"] == f"${{{{ {look} 'dev' || {back} 'rollback' || 'production' }}}}"
+    assert job["concurrency"]["group"] == f"endpoint${{{{ {look} '-look' || {back} '-rollback' || '' }}}}"
+
+
+def test_who_approves_sees_what_is_forced() -> None:
+    """In the run's name, and the tasks that have a rule to override are told."""
+    assert "inputs.force && ' (forced)'" in workflow(DEPLOY)["run-name"]
+    steps = [step.get("run", "") for step in workflow(DEPLOY)["jobs"]["endpoint"]["steps"]]
+    forced = [step.split()[2] for step in steps if "${FORCE:+--force}" in step]
+    assert forced == ["deploy", "rollout", "cleanup"]
 
 
 def test_what_waits_for_its_approval_keeps_nobody_from_the_endpoint() -> None:

@@ -10,6 +10,7 @@ Count", as Azure Monitor's page on aggregation has it). A minute without a reque
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -158,7 +159,7 @@ def series(definition: Definition, query: Query, counted: Iterable[Counted]) -> 
     merged: dict[tuple[str, ...], dict[int, _Minute]] = {}
     for minute, deployment, cell in counted:
         taken: set[tuple[str, ...]] = set()
-        for values, requests in _split(deployment, cell):
+        for values, requests in _samples(definition, deployment, cell):
             if all(_holds(condition[dimension], values[dimension]) for dimension in condition):
                 key = tuple(values[dimension] for dimension in shown)
                 found = merged.setdefault(key, {}).setdefault(minute, _Minute())
@@ -188,19 +189,21 @@ class _Minute:
     requests: list[float] = field(default_factory=list)
 
 
-def _split(deployment: str, cell: Cell) -> Iterator[tuple[dict[str, str], int]]:
+def _samples(definition: Definition, deployment: str, cell: Cell) -> Iterator[tuple[dict[str, str], int]]:
+    """Yield the requests of each combination of the metric's dimensions that occurred."""
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter()
     for (status, model_status), requests in cell.requests.items():
         code = str(status)
-        yield (
-            {
-                "deployment": deployment,
-                "statuscode": code,
-                "statuscodeclass": f"{code[0]}xx",
-                "modelstatuscode": "" if model_status is None else str(model_status),
-                "envoy_response_code": code,
-            },
-            requests,
-        )
+        values = {
+            "deployment": deployment,
+            "statuscode": code,
+            "statuscodeclass": f"{code[0]}xx",
+            "modelstatuscode": "" if model_status is None else str(model_status),
+            "envoy_response_code": code,
+        }
+        counts[tuple((name.lower(), values[name.lower()]) for name in definition.dimensions)] += requests
+    for combination, requests in counts.items():
+        yield dict(combination), requests
 
 
 def _holds(clauses: list[tuple[bool, str]], value: str) -> bool:

@@ -54,7 +54,7 @@ class Router:
     ) -> None:
         """Make a share (0 to 1) of a deployment's requests late, or fail as if its container said `status`.
 
-        A delay counts towards the request timeout; with no status the request is then raw.
+        A delay counts towards the request timeout; with no status the request is then forwarded.
         """
         self._faults[endpoint, deployment] = Fault(share, status, delay_ms)
 

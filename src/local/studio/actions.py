@@ -29,7 +29,7 @@ PLAN_SECONDS = 120.0
 MOST_PLANS = 50
 REASON = "by hand, in the studio"
 # As the command line has them: what Azure takes as a tag's value, with room, and how much history a model keeps.
-_TAG_CHARACTERS = 250
+_TAG_CHARACTERS = 256
 _OUTCOMES = 10
 _OUTCOME = "rollout."
 # An operation that is under way ends soon; a rollout that read before a person's move may write after it, but once.

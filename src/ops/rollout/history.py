@@ -1,7 +1,7 @@
 """What the old deployment did before the rollout, from the same metrics as the live requests.
 
 It tells the bets how often the old one fails, so that they need not learn it first. It is no evidence: not one of its
-requests counts for or against anything (`Blue` in ops/evidence/wealth.py), so it may be old, wrong or absent.
+requests counts for or against anything (`OldRate` in ops/evidence/wealth.py), so it may be old, wrong or absent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Azure Monitor's RequestsPerMinute of an endpoint, split by deployment and status code, through its own library."""
+"""Azure Monitor's RequestsPerMinute of an endpoint, split by deployment, status code and the model's own status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 NAMESPACE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
 METRIC = "RequestsPerMinute"
-# The service lists ten series of a split unless asked for more; two deployments have a few status codes each.
+# The service lists ten series of a split unless asked for more; two deployments have a few pairs of statuses each.
 _SERIES = 100
 
 

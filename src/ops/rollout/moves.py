@@ -118,8 +118,8 @@ def check_quiet(endpoint: OnlineEndpoint) -> None:
     found = lease.read(lineage.tags_of(endpoint).get(lineage.LEASE))
     if found is not None and lease.is_held(found):
         raise Refused(
-            f"{found.holder} is rolling out on this endpoint, and would take this test's bad requests for failures: "
-            "wait for it (inv status)"
+            f"{found.holder} is rolling out on this endpoint, until {found.until:%H:%M:%S} UTC at the latest: "
+            "wait for it, or it takes this test's bad requests for failures"
         )
 
 

@@ -47,12 +47,12 @@ def was_rolled_back(endpoint: OnlineEndpoint, of: str) -> bool:
     return str(lineage.tags_of(endpoint).get(lineage.ROLLED_BACK, "")).startswith(f"{of}: ")
 
 
-def steps_left(share: int, steps: tuple[int, ...], last: int = 100) -> list[int]:
-    """Return the steps still to be judged, up to `last`: the present one again when it is one, then those above it.
+def steps_left(share: int, steps: tuple[int, ...], stop_after: int = 100) -> list[int]:
+    """Return the steps still to be judged, up to `stop_after`: the present one again if it is one, then those above.
 
     >>> steps_left(0, (10, 50, 100)), steps_left(50, (10, 50, 100)), steps_left(60, (10, 50, 100))
     ([10, 50, 100], [50, 100], [100])
-    >>> steps_left(0, (10, 50, 100), last=50)
+    >>> steps_left(0, (10, 50, 100), stop_after=50)
     [10, 50]
     """
-    return [step for step in steps if share <= step <= last]
+    return [step for step in steps if share <= step <= stop_after]

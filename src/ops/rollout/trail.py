@@ -17,7 +17,6 @@ from ops import lineage
 if TYPE_CHECKING:
     from ops.evidence import Finding, Verdict
 
-_CHARACTERS = 256  # of a tag's value
 _POINTS = 20
 _LOWEST, _HIGHEST = -60, 999  # tenths of log E: what lies beyond is drawn at the edge
 
@@ -38,7 +37,7 @@ class Curve:
         if len(points) > 1 and point[0] - points[-2][0] < (point[0] - points[0][0]) / _POINTS:
             points = points[:-1]
         points = (*points, point)
-        while len(points) > _POINTS or len(self._text(points)) > _CHARACTERS:
+        while len(points) > _POINTS or len(self._text(points)) > lineage.TAG_CHARACTERS:
             points = (*points[:-1:2], points[-1])
         return replace(self, points=points)
 
@@ -77,7 +76,7 @@ class Trail:
     def tags(self) -> dict[str, str]:
         """Return the tags that keep it; the first steps go when there are too many."""
         steps = [*(f"{_short(at)}:{percent}" for at, percent in self.steps), *(f":{percent}" for percent in self.ahead)]
-        while len(" ".join(steps)) > _CHARACTERS:
+        while len(" ".join(steps)) > lineage.TAG_CHARACTERS:
             del steps[0]
         kept = {f"{lineage.TRAIL}.{metric}": str(curve) for metric, curve in self.curves.items()}
         return {lineage.TRAIL: " ".join(steps), **kept}

@@ -65,6 +65,14 @@ def test_a_star_splits() -> None:
     }
 
 
+def test_what_is_no_dimension_of_a_metric_divides_nothing() -> None:
+    """A deployment's requests know no status of the model: six failures are one sample of six."""
+    rows = counted(*[(0, "blue", 424, 400, 1)] * 4, *[(0, "blue", 424, 500, 1)] * 2)
+    query = Query(("RequestsPerMinute",), 0, 60, 60, ("average", "count"), "envoy_response_code eq '*'")
+    [found] = series(find(DEPLOYMENT, "RequestsPerMinute"), query, rows)
+    assert found["data"] == [{"timeStamp": "1970-01-01T00:00:00Z", "average": 6.0, "count": 1.0}]
+
+
 def test_what_a_filter_leaves_out_is_not_counted() -> None:
     """eq takes, ne refuses, or joins values of one dimension; letters count the same in either case."""
     assert ask("RequestsPerMinute", "deployment eq 'GREEN' and statusCodeClass ne '2xx'") == {

@@ -25,7 +25,7 @@ class Unreadable:
     def __init__(self, fault: AzureError) -> None:
         self.fault = fault
 
-    def blocks(self, now: Position, moment: float) -> Iterator[Any]:
+    def blocks(self, position: Position, moment: float) -> Iterator[Any]:
         raise self.fault
         yield
 

@@ -301,6 +301,19 @@ def test_what_another_operator_set_and_left_was_set_by_no_hand() -> None:
         held.check()
 
 
+def test_row_24_a_rollback_does_not_mind_who_moved_the_traffic() -> None:
+    """What was found bad loses it, whoever gave it that; the lease goes back in the same write."""
+    client: Any = Shared()
+    held = taken(client)
+    held.write(TEN, {})
+    split(HALF)(client.endpoint)
+    client.puts.clear()
+    held.roll_back(POSITION, "bad", {"a": "1"})
+    assert client.endpoint.traffic == BACK
+    assert client.endpoint.tags == {"a": "1", lineage.LEASE: "", lineage.ROLLED_BACK: f"{POSITION.identity}: bad"}
+    assert len(client.puts) == 1
+
+
 def test_what_is_released_is_free_and_stays_as_it_is() -> None:
     """The last tags go with it; there is nothing to give back after that."""
     client: Any = Shared()
@@ -313,7 +326,7 @@ def test_what_is_released_is_free_and_stays_as_it_is() -> None:
 
 
 def test_a_fault_gives_back_what_is_held_and_what_is_still_ours() -> None:
-    """Another's lease is left alone, and so is an endpoint whose last write was given back by somebody else."""
+    """Another's lease is left alone, and so is an endpoint that a rollback has given back already."""
     client: Any = Shared()
     held = taken(client)
     held.abandon({"a": "1"})

@@ -172,7 +172,7 @@ def roll(
 ) -> None:
     """Roll out a new deployment that always fails; `seen` is called just before it is seen."""
 
-    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
+    def collect(position: Position, ledger: Ledger, seconds: float) -> Iterator[Block]:
         seen()
         yield FAILING
 
@@ -256,7 +256,7 @@ def test_row_22_time_that_a_write_takes_is_not_time_that_was_watched(monkeypatch
 
     monkeypatch.setattr(client, "begin_create_or_update", slowly)
 
-    def collect(now: Position, kept: Ledger, seconds: float) -> Iterator[Block]:
+    def collect(position: Position, ledger: Ledger, seconds: float) -> Iterator[Block]:
         clock[0] += 1
         watched.append(len(client.puts))
         yield {ERROR: (Counts(500), Counts(500)), SLOW: (Counts(500), Counts(500))}
