@@ -231,6 +231,9 @@ def test_a_colour_that_does_not_exist(house: House) -> None:
         assert "not a slot" in refused(house.inv(*words, "--slot", "red"), 2)
     assert "no version 77" in refused(house.inv("deploy", "--version", "77"), 1)
     assert "no version ../1" in refused(house.inv("deploy", "--version", "../1"), 1)
+    (house.root / "eu.yaml").write_text("names: {endpoint: flights-eu}\n")
+    assert "inv -f eu.yaml deploy" in refused(house.inv("-f", "eu.yaml", "score"), 1)
+    assert json.loads(ok(house.inv("-f", "eu.yaml", "status", "--json")))["next"].startswith("inv -f eu.yaml ")
     assert "there is no job nobody" in refused(house.inv("logs", "--job", "nobody"), 1)
     for words in (["logs"], ["cancel"], ["register"]):
         assert "there is no job ../../x;" in refused(house.inv(*words, "--job", "../../x"), 1)

@@ -73,7 +73,8 @@ def end(fault: BaseException, *, as_json: bool = False) -> NoReturn:
     """Say what was wrong on standard error, for a script on standard output too, and exit with the code for it."""
     if debugging():
         traceback.print_exception(fault)
-    word, reason, code = explain(fault)
+    word, said, code = explain(fault)
+    reason = console.hints(said)
     print(f"{word}: {reason}", file=sys.stderr, flush=True)
     actions.error(result(fault), f"{word}: {reason}")
     actions.outputs({"result": result(fault)})

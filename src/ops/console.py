@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 """What is told of progress, a line at a time."""
 
+_COMMAND: ContextVar[str] = ContextVar("command", default="inv")
+_HINT = re.compile(r"\binv (?=[a-z])")
 _JSON_TO: ContextVar[TextIO | None] = ContextVar("json_to", default=None)
 _WHOLE = frozenset({"model", "job", "name", "slot", "ended", "registered"})  # columns of words that are not folded
 _FOLDED = 16  # letters in which a text that is folded can be read
@@ -38,10 +41,20 @@ def check_lines(lines: int) -> None:
         raise UsageError("--lines wants a number from 1 on")
 
 
+def hint_with(command: str) -> None:
+    """Have every hint name this command in place of `inv`."""
+    _COMMAND.set(command)
+
+
+def hints(text: str) -> str:
+    """Return a text whose hints name the file of -f as well: without it they would act on another endpoint."""
+    return _HINT.sub(lambda found: f"{_COMMAND.get()} ", text)
+
+
 def say(line: str) -> None:
     """Print one line of progress, with the time in front where there is no terminal to watch."""
     stamp = "" if watched() else f"{datetime.now().astimezone():%H:%M:%S} "
-    print(f"{stamp}{line}", flush=True)
+    print(f"{stamp}{hints(line)}", flush=True)
 
 
 def heading(text: str) -> None:

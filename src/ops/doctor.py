@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ops import actions, csv_rows, deployments, endpoints, provisioning, quota, sdk_noise, signin, training, versions
+from ops import (
+    actions,
+    console,
+    csv_rows,
+    deployments,
+    endpoints,
+    provisioning,
+    quota,
+    sdk_noise,
+    signin,
+    training,
+    versions,
+)
 from ops.errors import OpsError, Unreachable, UsageError, first_line
 
 if TYPE_CHECKING:
@@ -42,7 +54,7 @@ def run(project: Project) -> dict[str, Any]:
         found.append(finding)
     wrong = [finding for finding in found if finding.state == WRONG]
     for finding in wrong:
-        print(f"{finding.check}: {finding.mend}")
+        print(f"{finding.check}: {console.hints(finding.mend)}")
     checks = [asdict(finding) for finding in found]
     actions.summary_rows("doctor", checks)
     if wrong:

@@ -23,7 +23,7 @@ from ops import (
     workspace,
 )
 from ops.actions import outputs
-from ops.console import ask, say
+from ops.console import ask, hint_with, say
 from ops.errors import UsageError
 from ops.rollout import moves
 
@@ -215,4 +215,5 @@ class Project:
 def open_project(config: Any, own_keys: frozenset[str] = frozenset()) -> Project:
     """Return the project for Invoke's merged configuration, less the keys that are Invoke's own."""
     command = f"inv -f {shlex.quote(str(config._runtime_path))}" if config._runtime_path else "inv"
+    hint_with(command)
     return Project(variables.merged(config, own_keys), command=command)

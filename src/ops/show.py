@@ -69,7 +69,7 @@ def status(project: Project, *, as_json: bool, watch: bool) -> dict[str, Any] | 
 
     def look() -> dict[str, Any]:
         seen = state.snapshot(project.client, endpoint=names.endpoint, model=names.model, experiment=names.experiment)
-        return {**seen, **_drift(project), "reports": _reports(project, seen)}
+        return {**seen, **_drift(project), "reports": _reports(project, seen), "next": console.hints(seen["next"])}
 
     if not watch:
         seen = look()

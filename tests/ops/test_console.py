@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextvars import copy_context
 
 import pytest
 
@@ -32,6 +33,18 @@ def test_forced_colours_do_not_reach_a_log(capsys: pytest.CaptureFixture[str], m
     monkeypatch.setenv("FORCE_COLOR", "1")
     console.show_pairs("status", {"endpoint": "flights"})
     assert "\033" not in capsys.readouterr().out
+
+
+def test_a_hint_names_the_file_that_the_command_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is pasted acts on the same endpoint; words that are no command stay as they are."""
+    context = copy_context()
+    context.run(console.hint_with, "inv -f 'my eu.yaml'")
+    context.run(console.say, "inv deploy makes one; see invoke.yaml, inv, or inv -f x status")
+    assert capsys.readouterr().out.endswith(
+        "inv -f 'my eu.yaml' deploy makes one; see invoke.yaml, inv, or inv -f x status\n"
+    )
+    console.say("inv deploy makes one")
+    assert capsys.readouterr().out.endswith(" inv deploy makes one\n")
 
 
 def test_a_runner_is_nobody_who_watches(monkeypatch: pytest.MonkeyPatch) -> None:
