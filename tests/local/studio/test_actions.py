@@ -89,7 +89,7 @@ def test_a_models_history_stays_short(state: State, own: Actions, monkeypatch: p
     tags = state.assets.get("models", "flights", "2").body["properties"]["tags"]
     outcomes = sorted(key for key in tags if key.startswith("rollout."))
     assert outcomes[:-1] == sorted(old)[1:]
-    assert len(tags[outcomes[-1]]) == 250
+    assert len(tags[outcomes[-1]]) == 256
     assert tags["kept"] == "yes"
 
 
