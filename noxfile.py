@@ -32,7 +32,9 @@ FRONTS = ["haproxy", "nginx"]
 ELSEWHERE = ["--ignore=tests/workflows", "--ignore=tests/azure", "--ignore=tests/studio"]
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # A file's tests share what they start, so a file stays in one process.
-IN_PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
+# Those of e2e in the order of tests/conftest.py: by time, where pytest-xdist would go by the number of tests.
+LONGEST_FIRST = [*IN_PARALLEL, "--no-loadscope-reorder"]
 
 
 @nox.session(python=PYTHONS)
@@ -61,7 +63,7 @@ def oldest(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Run the whole flow, row by row, on local workspaces made for it."""
     session.install("-r", "requirements-dev.txt")
-    session.run("pytest", "-m", "slow", *ELSEWHERE, *IN_PARALLEL, *session.posargs, env=WITH_BYTECODE)
+    session.run("pytest", "-m", "slow", *ELSEWHERE, *LONGEST_FIRST, *session.posargs, env=WITH_BYTECODE)
 
 
 @nox.session(python="3.11")
