@@ -1,6 +1,7 @@
 """Where a model and a deployment come from: fingerprints, the git commit, and the tags that keep them.
 
-Tags are the only memory that Azure, a laptop and a runner share; every name of one stands here.
+Tags are the only memory that Azure, a laptop and a runner share; every name of one stands here, and how tags, names and
+the time of making are read off any resource.
 """
 
 from __future__ import annotations
