@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from local.routing.deadlines import Deadlines
 from local.routing.exchange import Address, Answer, Exchange, ExchangeFailed
 
 
@@ -25,22 +26,19 @@ class Upstream:
         self.address = address
         self.up = True
         self.exchanges: set[Exchange] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._empty = asyncio.Event()
 
     def begin(self, request: bytes, limit: int, done: Callable[[Answer | ExchangeFailed], None]) -> Exchange:
         """Make an exchange, which its caller starts. `end` must follow."""
         exchange = Exchange(self.address, request, limit, done)
         self.exchanges.add(exchange)
-        self._idle.clear()
         return exchange
 
     def end(self, exchange: Exchange) -> None:
-        """Close an exchange, finished or not."""
-        exchange.close()
+        """Count out an exchange, which is finished or closed."""
         self.exchanges.discard(exchange)
         if not self.exchanges:
-            self._idle.set()
+            self._empty.set()
 
     def mark_down(self) -> None:
         """Send no more requests here, and end those that are here: the process has gone."""
@@ -50,7 +48,9 @@ class Upstream:
 
     async def drained(self) -> None:
         """Wait until no exchange is open."""
-        await self._idle.wait()
+        while self.exchanges:
+            self._empty.clear()
+            await self._empty.wait()
 
 
 class Backend:
@@ -66,6 +66,7 @@ class Backend:
         self.upstreams = tuple(upstreams)
         self.session = session
         self.pending = 0
+        self.deadlines = Deadlines(limits.request_timeout_ms / 1000)
         self.admitted = 2 * limits.max_concurrent_requests_per_instance * max(1, len(self.upstreams))
         self._successor: Backend | None = None
         self._turn = 0

@@ -30,6 +30,7 @@ HEAD_LIMIT = 64 << 10
 
 # Under the size from which malloc asks the kernel for pages of their own, for each read.
 _CHUNK = 64 * 1024
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class ExchangeFailed(LocalError):
@@ -45,9 +46,9 @@ class AnswerTooLarge(ExchangeFailed):
     """The answer's head or body is over its limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """A whole answer; header names are as the server wrote them, in upper or lower case."""
+    """A whole answer; header names are in lower case."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -130,7 +131,8 @@ class Exchange:
         if self._reading:
             self._loop.remove_reader(self._descriptor)
             self._reading = False
-        self._stop_writing()
+        if self._writing:
+            self._stop_writing()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -168,7 +170,8 @@ class Exchange:
                 self._start_writing(self._send)
         else:
             self._rest = b""
-            self._stop_writing()
+            if self._writing:
+                self._stop_writing()
 
     def _receive(self) -> None:
         assert self._socket is not None
@@ -204,8 +207,9 @@ class Exchange:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header from the parser; trailers, and what follows the answer, are not part of it."""
         if not self._status:
+            name = name.lower()
             self._headers.append((name, value))
-            if not self._framed and name.lower() in (b"content-length", b"transfer-encoding"):
+            if name in _FRAMING:
                 self._framed = True
 
     def on_headers_complete(self) -> None:
@@ -247,6 +251,5 @@ class Exchange:
         self._loop.add_writer(self._descriptor, callback)
 
     def _stop_writing(self) -> None:
-        if self._writing:
-            self._loop.remove_writer(self._descriptor)
-            self._writing = False
+        self._loop.remove_writer(self._descriptor)
+        self._writing = False

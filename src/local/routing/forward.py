@@ -32,26 +32,22 @@ class Forwarding:
     __slots__ = (
         "_admitted",
         "_backend",
-        "_deadline",
         "_done",
         "_exchange",
         "_failed",
-        "_loop",
+        "_paused",
         "_queued",
         "_repeated",
         "_request",
-        "_timer",
         "_tries",
         "_upstream",
     )
 
     def __init__(self, backend: Backend, request: bytes, done: Callable[[ScoringReply], None]) -> None:
-        self._loop = asyncio.get_running_loop()
         self._backend = backend
         self._request = request
         self._done: Callable[[ScoringReply], None] | None = done
-        self._deadline = self._loop.time() + backend.limits.request_timeout_ms / 1000
-        self._timer: asyncio.TimerHandle | None = None
+        self._paused: asyncio.TimerHandle | None = None
         self._queued: asyncio.TimerHandle | None = None
         self._upstream: Upstream | None = None
         self._exchange: Exchange | None = None
@@ -65,22 +61,25 @@ class Forwarding:
 
         `done` may be called before this returns.
         """
-        begin = self._loop.time() + pause
-        if begin >= self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._late)
-        elif pause:
-            self._timer = self._loop.call_at(begin, self._begin, instead)
-        else:
+        self._backend.deadlines.add(self._late)
+        if not pause:
             self._begin(instead)
+        elif pause * 1000 < self._backend.limits.request_timeout_ms:
+            self._paused = asyncio.get_running_loop().call_later(pause, self._begin, instead)
 
     def cancel(self) -> None:
         """Give up: nobody waits for the reply. `done` is not called any more."""
         # It leads to the client, who may lead back here: without this, memory would wait for the cycle collector.
         self._done = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._dequeue()
-        self._end_exchange()
+        self._backend.deadlines.discard(self._late)
+        if self._paused is not None:
+            self._paused.cancel()
+        if self._queued is not None:
+            self._dequeue()
+        if self._exchange is not None and self._upstream is not None:
+            self._exchange.close()
+            self._upstream.end(self._exchange)
+            self._exchange = self._upstream = None
         if self._admitted:
             self._admitted = False
             self._backend.pending -= 1
@@ -98,7 +97,6 @@ class Forwarding:
         else:
             backend.pending += 1
             self._admitted = True
-            self._timer = self._loop.call_at(self._deadline, self._late)
             self._attempt()
 
     def _attempt(self) -> None:
@@ -111,7 +109,8 @@ class Forwarding:
             self._send(upstream)
         else:
             self._backend.watch(self._woken)
-            self._queued = self._loop.call_later(self._backend.limits.max_queue_wait_ms / 1000, self._gave_up)
+            seconds = self._backend.limits.max_queue_wait_ms / 1000
+            self._queued = asyncio.get_running_loop().call_later(seconds, self._gave_up)
 
     def _send(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -119,8 +118,11 @@ class Forwarding:
         self._exchange.start()
 
     def _on_outcome(self, outcome: Answer | ExchangeFailed) -> None:
-        upstream = self._upstream
-        self._end_exchange()
+        upstream, exchange = self._upstream, self._exchange
+        assert upstream is not None
+        assert exchange is not None
+        self._upstream = self._exchange = None
+        upstream.end(exchange)
         if isinstance(outcome, Answer):
             self._end(ScoringReply.of(outcome))
         elif isinstance(outcome, AnswerTooLarge):
@@ -153,11 +155,6 @@ class Forwarding:
             self._queued.cancel()
             self._queued = None
             self._backend.unwatch(self._woken)
-
-    def _end_exchange(self) -> None:
-        if self._exchange is not None and self._upstream is not None:
-            self._upstream.end(self._exchange)
-            self._exchange = self._upstream = None
 
     def _end(self, reply: ScoringReply) -> None:
         done = self._done

@@ -47,7 +47,7 @@ class ScoringReply:
     @classmethod
     def of(cls, answer: Answer) -> ScoringReply:
         """Pass the container's answer on: as it is if it is a 200, else as a 424 that names its status."""
-        headers = [(lower, value) for name, value in answer.headers if (lower := name.lower()) not in _OWN_HEADERS]
+        headers = [header for header in answer.headers if header[0] not in _OWN_HEADERS]
         if answer.status == 200:
             return cls(200, headers, answer.body, 200)
         headers.append((b"ms-azureml-model-error-statuscode", str(answer.status).encode()))

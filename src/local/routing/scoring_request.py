@@ -6,6 +6,8 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
 from urllib.parse import unquote
 
 import httptools
@@ -13,6 +15,9 @@ import httptools
 PIN = b"azureml-model-deployment"
 CLIENT_REQUEST_ID = b"x-ms-client-request-id"
 
+# A request's identifier is a UUID of this process, whose last part counts: a random one costs as much as the parsing.
+_ID = str(uuid.uuid4())[:-12].encode()
+_NUMBERS = count(1)
 _CLIENT_REQUEST_ID_FORM = re.compile(rb"[-_a-zA-Z0-9]{1,40}")
 # Not passed on to the container: what belongs to one hop, what the router sets itself, and the caller's key.
 _NOT_FORWARDED = frozenset(
@@ -45,11 +50,9 @@ class ScoringRequest:
         Raises:
             HttpParserInvalidURLError: the target is not an address.
         """
-        url = httptools.parse_url(target)
-        path = url.path.decode("ascii") if url.path else "/"
-        endpoint, _, operation = (unquote(path) if "%" in path else path).lstrip("/").partition("/")
+        endpoint, operation, query = _parts(target)
         forwarded: list[tuple[bytes, bytes]] = []
-        request = cls(method, endpoint, operation, url.query or b"", str(uuid.uuid4()).encode(), forwarded)
+        request = cls(method, endpoint, operation, query, b"%b%012x" % (_ID, next(_NUMBERS)), forwarded)
         for header in headers:
             name, value = header
             if name not in _NOT_FORWARDED:
@@ -75,13 +78,22 @@ class ScoringRequest:
         return request_bytes(self.method, target, headers, body)
 
 
+@lru_cache(maxsize=64)
+def _parts(target: bytes) -> tuple[str, str, bytes]:
+    url = httptools.parse_url(target)
+    path = url.path.decode("ascii") if url.path else "/"
+    endpoint, _, operation = (unquote(path) if "%" in path else path).lstrip("/").partition("/")
+    return endpoint, operation, url.query or b""
+
+
 def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
     """Return a request that asks for the connection to be closed after its answer.
 
     `headers` must hold neither Host, Connection, Content-Length nor Transfer-Encoding.
     """
     head = [f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode("latin-1")]
-    head.extend(b"%b: %b\r\n" % header for header in headers)
+    for name, value in headers:
+        head += (name, b": ", value, b"\r\n")
     head.append(b"Content-Length: %d\r\n\r\n" % len(body))
     head.append(body)
     return b"".join(head)

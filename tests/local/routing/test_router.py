@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections import Counter
 
 from upstreams import KEY, Client, Fake, backend, endpoint, front, ok, one, run, until, upstream
@@ -28,7 +29,9 @@ def test_an_answer_comes_with_its_origin() -> None:
             assert got.headers["azureml-model-session"] == "session-1"
             assert got.headers["x-ms-client-request-id"] == "my-id_7"
             assert got.headers["x-ms-request-id"] == "my-id_7"
-            assert len(got.headers["x-request-id"]) == 36
+            first = got.headers["x-request-id"]
+            assert str(uuid.UUID(first)) == first
+            assert (await client.score()).headers["x-request-id"] != first
 
     run(scenario())
 
