@@ -1,4 +1,4 @@
-"""The instances behind one deployment: who is up, who is busy, and how many requests may be pending."""
+"""The instances behind one deployment: who is up, who is busy, how many requests may be pending, and for how long."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Upstream:
 
 
 class Backend:
-    """A deployment's instances and its admission limit.
+    """A deployment's instances, its admission limit and its requests' time-outs.
 
     Azure admits `2 * max_concurrent_requests_per_instance * instances` requests and refuses the rest with
     429. An admitted request goes to the least busy instance at once and waits, if it must, in that instance's

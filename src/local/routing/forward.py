@@ -35,7 +35,7 @@ class Forwarding:
         "_done",
         "_exchange",
         "_failed",
-        "_paused",
+        "_pause",
         "_queued",
         "_repeated",
         "_request",
@@ -47,7 +47,7 @@ class Forwarding:
         self._backend = backend
         self._request = request
         self._done: Callable[[ScoringReply], None] | None = done
-        self._paused: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._queued: asyncio.TimerHandle | None = None
         self._upstream: Upstream | None = None
         self._exchange: Exchange | None = None
@@ -61,19 +61,21 @@ class Forwarding:
 
         `done` may be called before this returns.
         """
-        self._backend.deadlines.add(self._late)
+        deadlines = self._backend.deadlines
+        deadlines.add(self._late)
         if not pause:
             self._begin(instead)
-        elif pause * 1000 < self._backend.limits.request_timeout_ms:
-            self._paused = asyncio.get_running_loop().call_later(pause, self._begin, instead)
+        elif pause < deadlines.seconds:
+            self._pause = asyncio.get_running_loop().call_later(pause, self._begin, instead)
+        # A longer one ends in `_late`.
 
     def cancel(self) -> None:
         """Give up: nobody waits for the reply. `done` is not called any more."""
         # It leads to the client, who may lead back here: without this, memory would wait for the cycle collector.
         self._done = None
         self._backend.deadlines.discard(self._late)
-        if self._paused is not None:
-            self._paused.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
         if self._queued is not None:
             self._dequeue()
         if self._exchange is not None and self._upstream is not None:
@@ -151,10 +153,10 @@ class Forwarding:
         self._end(refusal(408, "RequestTimeout", message, reason="response_timeout"))
 
     def _dequeue(self) -> None:
-        if self._queued is not None:
-            self._queued.cancel()
-            self._queued = None
-            self._backend.unwatch(self._woken)
+        assert self._queued is not None
+        self._queued.cancel()
+        self._queued = None
+        self._backend.unwatch(self._woken)
 
     def _end(self, reply: ScoringReply) -> None:
         done = self._done

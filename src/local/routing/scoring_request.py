@@ -6,7 +6,6 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import count
 from urllib.parse import unquote
 
@@ -15,8 +14,9 @@ import httptools
 PIN = b"azureml-model-deployment"
 CLIENT_REQUEST_ID = b"x-ms-client-request-id"
 
-# A request's identifier is a UUID of this process, whose last part counts: a random one costs as much as the parsing.
-_ID = str(uuid.uuid4())[:-12].encode()
+# A request's identifier is a UUID: what it starts with is random, once for this process, and its last part counts. A
+# random one for each request would take 5 % of the router's processor time.
+_ID_START = str(uuid.uuid4())[:-12].encode()
 _NUMBERS = count(1)
 _CLIENT_REQUEST_ID_FORM = re.compile(rb"[-_a-zA-Z0-9]{1,40}")
 # Not passed on to the container: what belongs to one hop, what the router sets itself, and the caller's key.
@@ -50,9 +50,11 @@ class ScoringRequest:
         Raises:
             HttpParserInvalidURLError: the target is not an address.
         """
-        endpoint, operation, query = _parts(target)
+        url = httptools.parse_url(target)
+        path = url.path.decode("ascii") if url.path else "/"
+        endpoint, _, operation = (unquote(path) if "%" in path else path).lstrip("/").partition("/")
         forwarded: list[tuple[bytes, bytes]] = []
-        request = cls(method, endpoint, operation, query, b"%b%012x" % (_ID, next(_NUMBERS)), forwarded)
+        request = cls(method, endpoint, operation, url.query or b"", _ID_START + b"%012x" % next(_NUMBERS), forwarded)
         for header in headers:
             name, value = header
             if name not in _NOT_FORWARDED:
@@ -76,14 +78,6 @@ class ScoringRequest:
             headers.append((CLIENT_REQUEST_ID, self.client_request_id))
         target = "/" + self.operation + (f"?{self.query.decode('latin-1')}" if self.query else "")
         return request_bytes(self.method, target, headers, body)
-
-
-@lru_cache(maxsize=64)
-def _parts(target: bytes) -> tuple[str, str, bytes]:
-    url = httptools.parse_url(target)
-    path = url.path.decode("ascii") if url.path else "/"
-    endpoint, _, operation = (unquote(path) if "%" in path else path).lstrip("/").partition("/")
-    return endpoint, operation, url.query or b""
 
 
 def request_bytes(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:

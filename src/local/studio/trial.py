@@ -45,7 +45,7 @@ async def send(state: State, given: Json) -> Json:
     except (ExchangeFailed, TimeoutError) as error:
         raise Invalid(f"{place.geturl()} did not answer: {error or type(error).__name__}") from error
     milliseconds = (time.perf_counter() - started) * 1000
-    shown = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    shown = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
     return {
         "status": answer.status,
         "reason": HTTPStatus(answer.status).phrase,

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from upstreams import run
 
@@ -15,7 +15,6 @@ from local.routing.deadlines import Deadlines
 SECONDS = 0.02
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, SECONDS / 4), st.booleans()), min_size=1, max_size=12))
 def test_each_is_called_once_in_its_order_and_not_before_its_time(steps: list[tuple[float, bool]]) -> None:
     """Whatever was discarded is not called, and the last one ends all timers."""
@@ -41,9 +40,53 @@ def test_each_is_called_once_in_its_order_and_not_before_its_time(steps: list[tu
         async with asyncio.timeout(10):
             while len(called) < len(kept):
                 await asyncio.sleep(SECONDS / 4)
-        await asyncio.sleep(2 * SECONDS)
+        # A timer that is still set finds nothing, and sets no other.
+        async with asyncio.timeout(10):
+            while deadlines._armed:
+                await asyncio.sleep(SECONDS / 4)
+        assert deadlines._due == {}
         assert [number for number, _ in called] == kept
         assert all(at >= added[number] + SECONDS - 0.001 for number, at in called)
+
+    run(scenario())
+
+
+def test_the_timer_that_is_set_next_is_the_next_ones() -> None:
+    """What was added later is not called a whole time after the one before it, but a whole time after it was added."""
+
+    async def scenario() -> None:
+        deadlines = Deadlines(0.2)
+        called: list[str] = []
+        deadlines.add(lambda: called.append("first"))
+        await asyncio.sleep(0.1)
+        deadlines.add(lambda: called.append("second"))
+        await asyncio.sleep(0.25)
+        # However late this machine is: what is due has its turns first.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert called == ["first", "second"]
+
+    run(scenario())
+
+
+def test_one_that_raises_keeps_no_other_from_its_call() -> None:
+    """Each is called by the event loop itself, which reports what it raises."""
+
+    async def scenario() -> None:
+        reported: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        deadlines = Deadlines(SECONDS)
+        last = asyncio.Event()
+        fault = ValueError("of the first")
+
+        def first() -> None:
+            raise fault
+
+        deadlines.add(first)
+        deadlines.add(last.set)
+        async with asyncio.timeout(10):
+            await last.wait()
+        assert reported == [fault]
 
     run(scenario())
 

@@ -30,6 +30,39 @@ def test_a_slow_model_is_408_and_the_connection_to_it_is_closed() -> None:
     run(scenario())
 
 
+def test_a_delay_counts_towards_the_request_timeout() -> None:
+    """A request that is held back and then meets a slow model is 408, and nothing of it stays."""
+
+    async def scenario() -> None:
+        fake = Fake(hold=asyncio.Event())
+        async with one(fake, request_timeout_ms=300) as (router, client, behind):
+            router.set_fault("e", "blue", 1.0, delay_ms=100)
+            assert (await client.score()).status == 408
+            assert len(fake.requests) == 1
+            assert behind.upstreams[0].exchanges == set()
+            assert (behind.pending, behind.deadlines._due) == (0, {})
+
+    run(scenario())
+
+
+def test_a_client_that_leaves_during_a_delay_is_not_sent_for() -> None:
+    """What was held back for it reaches no model any more."""
+
+    async def scenario() -> None:
+        fake = Fake()
+        async with one(fake) as (router, client, behind):
+            router.set_fault("e", "blue", 1.0, delay_ms=150)
+            await client.send(b'"left"')
+            await until(lambda: len(behind.deadlines._due) == 1)
+            client.close()
+            await until(lambda: not behind.deadlines._due)
+            # Held back for as long, and later: when it is answered, the other's time has passed.
+            assert (await client.score(b'"stays"')).status == 200
+            assert [body for _, body in fake.requests] == [b'"stays"']
+
+    run(scenario())
+
+
 def test_over_the_admission_limit_is_429() -> None:
     """2 * max_concurrent_requests_per_instance * instances are admitted, the next is 429, and a free place is used."""
 
@@ -159,6 +192,46 @@ def test_a_request_waits_for_an_instance_no_longer_than_the_queue_wait() -> None
             only.up = True
             behind.recheck()
             assert (await client.receive()).status == 200
+
+    run(scenario())
+
+
+def test_the_request_timeout_ends_the_wait_for_an_instance() -> None:
+    """It may be the shorter of the two: the client gets 408, and an instance that comes up later gets nothing."""
+
+    async def scenario() -> None:
+        fake = Fake()
+        async with one(fake, max_queue_wait_ms=20_000, request_timeout_ms=100) as (_, client, behind):
+            (only,) = behind.upstreams
+            only.up = False
+            assert (await client.score(b'"late"')).status == 408
+            assert (behind.pending, behind._waiting) == (0, set())
+            only.up = True
+            behind.recheck()
+            assert (await client.score(b'"next"')).status == 200
+            assert [body for _, body in fake.requests] == [b'"next"']
+
+    run(scenario())
+
+
+def test_all_who_wait_for_an_instance_to_drain_are_told() -> None:
+    """Two may wait; each goes on once no request is open."""
+
+    async def scenario() -> None:
+        fake = Fake(hold=asyncio.Event())
+        async with one(fake) as (_, client, behind):
+            (only,) = behind.upstreams
+            await only.drained()
+            await client.send()
+            await fake.began.wait()
+            waiting = [asyncio.create_task(only.drained()) for _ in range(2)]
+            await asyncio.sleep(0)
+            assert not any(task.done() for task in waiting)
+            assert fake.hold is not None
+            fake.hold.set()
+            assert (await client.receive()).status == 200
+            async with asyncio.timeout(10):
+                await asyncio.gather(*waiting)
 
     run(scenario())
 
