@@ -28,9 +28,10 @@ KEY = "a-key-of-the-bench"
 CLIENTS = (1, 8, 32)
 # Those that only pass on have no aim, and come along in one round of so many.
 SELDOM = 3
-# One client's round is cut into turns of so many seconds: what it waits is a millisecond, of which this machine's
-# neighbours take or give a tenth from one second to the next. Long turns see one of them each, short ones all of them.
-TURN_SECONDS = 0.05
+# A round is cut into turns of so many seconds, by the number of clients: this machine's neighbours take or give a tenth
+# from one second to the next. Long turns see one of them each, short ones all of them; many clients need a while each
+# time until all of them wait.
+TURN_SECONDS = {1: 0.05, 8: 0.175, 32: 0.175}
 
 HAPROXY = """
 defaults
@@ -124,7 +125,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         pairs: dict[tuple[str, int], list[tuple[Load, Load]]] = {(name, of): [] for name in others for of in CLIENTS}
         for number in range(rounds):
             for clients in CLIENTS:
-                turns = round(seconds / TURN_SECONDS) if clients == 1 else 1
+                turns = round(seconds / TURN_SECONDS[clients])
                 for turn in range(turns):
                     loads = driven(aimed if number % SELDOM else asked, clients, seconds / turns, number + turn)
                     router_load = loads.pop("router")
