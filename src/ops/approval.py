@@ -43,7 +43,7 @@ def case(client: MLClient, plan: training.Plan, model: str, endpoint: str) -> Ca
     """Gather what the approval is about; the dev job is the newest completed one of this very code."""
     fingerprint = plan.fingerprint()
     job = training.gate(client, plan, fingerprint)
-    dev = models.tags_from(jobs.read_json(client, str(job.name), models.OUTPUT, "metrics.json"))
+    dev = models.tags_from(jobs.download(client, str(job.name), models.OUTPUT).read_json("metrics.json"))
     slot, live = champion.live(client, model, endpoint)
     live_tags = lineage.tags_of(live) if live else {}
     served = f"{live.name}:{live.version}" if live else "a model that is not of this workspace"

@@ -92,7 +92,7 @@ def read(client: MLClient, job: Job) -> JobReport:
     NotFound when the job left none.
     """
     name = str(job.name)
-    model = jobs.read_files(client, name, models.OUTPUT)
+    model = jobs.download(client, name, models.OUTPUT).files
     for file in ("metrics.json", "signature.json"):
         if file not in model:
             raise NotFound(f"job {name}: its output {models.OUTPUT} holds no {file}")
@@ -102,7 +102,7 @@ def read(client: MLClient, job: Job) -> JobReport:
         lineage.tags_of(job),
         json.loads(model["metrics.json"]),
         json.loads(model["signature.json"]),
-        jobs.read_files(client, name, training.REPORT),
+        jobs.download(client, name, training.REPORT).files,
         f"{made.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if made else "",
     )
 

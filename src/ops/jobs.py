@@ -160,37 +160,43 @@ def _age(job: Job) -> str:
     return made.isoformat() if made else ""
 
 
-def read_json(client: MLClient, name: str, output: str, file: str) -> dict[str, Any]:
-    """Return the JSON `file` of a finished job's `output`; NotFound when it is not there."""
-    content: dict[str, Any] = json.loads(_read(client, name, output, file))
-    return content
+@dataclass(frozen=True)
+class Output:
+    """The files of a job's output by their names, without the folders they are in."""
+
+    job: str
+    name: str
+    files: Mapping[str, bytes]
+
+    def read_json(self, file: str) -> dict[str, Any]:
+        """Return the content of a JSON file; NotFound when it is not there."""
+        content: dict[str, Any] = json.loads(self._read(file))
+        return content
+
+    def read_lines(self, file: str) -> list[str]:
+        """Return the lines of a compressed text file.
+
+        NotFound when it is not there, ValueError when it is no such file.
+        """
+        content = self._read(file)
+        try:
+            return gzip.decompress(content).decode().splitlines()
+        except (OSError, EOFError, zlib.error) as fault:
+            raise ValueError(f"job {self.job}: {file} of its output {self.name} cannot be read: {fault}") from fault
+
+    def _read(self, file: str) -> bytes:
+        if file not in self.files:
+            raise NotFound(f"job {self.job}: its output {self.name} holds no {file}")
+        return self.files[file]
 
 
-def read_lines(client: MLClient, name: str, output: str, file: str) -> list[str]:
-    """Return the lines of a compressed text `file` of a finished job's `output`.
-
-    NotFound when it is not there, ValueError when it is no such file.
-    """
-    content = _read(client, name, output, file)
-    try:
-        return gzip.decompress(content).decode().splitlines()
-    except (OSError, EOFError, zlib.error) as fault:
-        raise ValueError(f"job {name}: {file} of its output {output} cannot be read: {fault}") from fault
-
-
-def read_files(client: MLClient, name: str, output: str) -> dict[str, bytes]:
-    """Return the files of a finished job's `output` by their names, without the folders they are in."""
-    get(client, name)
+def download(client: MLClient, job: str, output: str) -> Output:
+    """Download a finished job's output whole, which is all that the SDK can; keep it to read more than one file."""
+    get(client, job)
     with tempfile.TemporaryDirectory() as folder:
-        client.jobs.download(name, output_name=output, download_path=folder)
-        return {file.name: file.read_bytes() for file in sorted(Path(folder).rglob("*")) if file.is_file()}
-
-
-def _read(client: MLClient, name: str, output: str, file: str) -> bytes:
-    found = read_files(client, name, output)
-    if file not in found:
-        raise NotFound(f"job {name}: its output {output} holds no {file}")
-    return found[file]
+        client.jobs.download(job, output_name=output, download_path=folder)
+        files = {file.name: file.read_bytes() for file in sorted(Path(folder).rglob("*")) if file.is_file()}
+    return Output(job, output, files)
 
 
 def cancel(client: MLClient, name: str, *, deadline_seconds: float) -> None:

@@ -203,7 +203,7 @@ class Project:
         if job is None:
             return {}
         if job not in self._signatures:
-            self._signatures[job] = jobs.read_json(self.client, job, models.OUTPUT, "signature.json")
+            self._signatures[job] = jobs.download(self.client, job, models.OUTPUT).read_json("signature.json")
         return drift.by_column(self._signatures[job], list(csv_rows.columns_of(self.sample)), self.live_rows)
 
     @cached_property

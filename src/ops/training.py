@@ -157,10 +157,11 @@ def register(
     if existing is not None:
         say(f"model {name}:{existing.version} is job {done.name} already")
         return existing
-    foreign = _foreign(client, plan, str(done.name))
+    made = jobs.download(client, str(done.name), models.OUTPUT)
+    foreign = _foreign(made, plan)
     if foreign and not force:
         raise Refused(f"{foreign}: inv train-prod trains anew, or override with inv register --job {done.name} --force")
-    tags = models.tags_from(jobs.read_json(client, str(done.name), models.OUTPUT, "metrics.json")) | _origin(done)
+    tags = models.tags_from(made.read_json("metrics.json")) | _origin(done)
     if foreign:
         tags[lineage.FORCED] = "; ".join(filter(None, (tags.get(lineage.FORCED), f"registered though {foreign}")))
     found = _compare(client, str(done.name), champion, rule.metric, say)
@@ -219,7 +220,8 @@ def _compare(
     other = lineage.tags_of(champion).get(lineage.JOB, "")
     try:
         new, old = (
-            comparison.Forecast.read(jobs.read_lines(client, each, REPORT, FORECAST)) for each in (challenger, other)
+            comparison.Forecast.read(jobs.download(client, each, REPORT).read_lines(FORECAST))
+            for each in (challenger, other)
         )
     except (NotFound, ValueError, ResourceNotFoundError, MlException) as missing:
         say(f"champion {champion.name}:{champion.version} cannot be compared with: {missing}")
@@ -229,14 +231,18 @@ def _compare(
     return found
 
 
-def _foreign(client: MLClient, plan: Plan, job: str) -> str:
+def _foreign(made: jobs.Output, plan: Plan) -> str:
     """Say what a job's model learned that is not what the plan names; "" when it is that, or does not say."""
     try:
-        signature = jobs.read_json(client, job, models.OUTPUT, "signature.json")
+        signature = made.read_json("signature.json")
     except NotFound:
         return ""
     learned, named = ([str(where.get(name)) for name in ("target", "positive")] for where in (signature, plan.inputs))
-    return "" if learned == named else f"job {job} learned {' = '.join(learned)}, the settings name {' = '.join(named)}"
+    return (
+        ""
+        if learned == named
+        else f"job {made.job} learned {' = '.join(learned)}, the settings name {' = '.join(named)}"
+    )
 
 
 def _origin(job: Job) -> dict[str, str]:
