@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import jobs, lineage, models, page, training
-from ops.errors import NotFound
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -92,16 +90,13 @@ def read(client: MLClient, job: Job) -> JobReport:
     NotFound when the job left none.
     """
     name = str(job.name)
-    model = jobs.download(client, name, models.OUTPUT).files
-    for file in ("metrics.json", "signature.json"):
-        if file not in model:
-            raise NotFound(f"job {name}: its output {models.OUTPUT} holds no {file}")
+    model = jobs.download(client, name, models.OUTPUT)
     made = lineage.created(job)
     return JobReport(
         name,
         lineage.tags_of(job),
-        json.loads(model["metrics.json"]),
-        json.loads(model["signature.json"]),
+        model.read_json("metrics.json"),
+        model.read_json("signature.json"),
         jobs.download(client, name, training.REPORT).files,
         f"{made.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if made else "",
     )

@@ -238,11 +238,9 @@ def _foreign(made: jobs.Output, plan: Plan) -> str:
     except NotFound:
         return ""
     learned, named = ([str(where.get(name)) for name in ("target", "positive")] for where in (signature, plan.inputs))
-    return (
-        ""
-        if learned == named
-        else f"job {made.job} learned {' = '.join(learned)}, the settings name {' = '.join(named)}"
-    )
+    if learned == named:
+        return ""
+    return f"job {made.job} learned {' = '.join(learned)}, the settings name {' = '.join(named)}"
 
 
 def _origin(job: Job) -> dict[str, str]:
